@@ -1,0 +1,1 @@
+"""Reading `responsys.yaml` into frozen models."""

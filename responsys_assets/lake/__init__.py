@@ -1,0 +1,1 @@
+"""The lake: plain private files, published atomically; receipts and manifests are the truth."""

@@ -1,0 +1,119 @@
+"""Where everything is in the lake, and the lock that lets one writer in at a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from responsys_assets.errors import LakeError
+from responsys_assets.lake.publish import (
+    FILE_MODE,
+    Workspace,
+    disk_errors,
+    make_private_folder,
+)
+
+_PATIENCE = dt.timedelta(minutes=30)
+_POLL_SECONDS = 0.2
+
+
+class Lake:
+    """Paths of the lake; reading needs no lock, writing happens inside `writing()`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._depth = 0
+
+    # exported/<list>/<date>/<sha12>/<file>
+    def exported(self, list_name: str) -> Path:
+        return self.root / "exported" / list_name
+
+    # staged/<list>/<date>/<sha>.parquet
+    def staged(self, list_name: str) -> Path:
+        return self.root / "staged" / list_name
+
+    # rejects/<list>/<date>/<sha>.parquet: the quarantine, the only place with raw records
+    def rejects(self, list_name: str) -> Path:
+        return self.root / "rejects" / list_name
+
+    def profiles(self) -> Path:
+        return self.root / "profiles"
+
+    def segment(self, name: str) -> Path:
+        return self.root / "segments" / name
+
+    def delivery(self, name: str) -> Path:
+        return self.root / "deliveries" / name
+
+    def workspace(self) -> Workspace:
+        """A temporary folder; only inside `writing()`, which cleans up after crashes."""
+        if not self._depth:
+            raise RuntimeError("the lake is written only under its lock")
+        with disk_errors("cannot make a temporary folder in the lake"):
+            return Workspace(self.root / "tmp")
+
+    @contextmanager
+    def writing(self, on_wait: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+        """Hold the lake's lock; waits for another writer, and may be nested.
+
+        The lock belongs to the process and ends with it, so a dead writer holds nothing.
+
+        Raises:
+            LakeError: if the other writer does not finish within 30 minutes.
+        """
+        if self._depth:
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+            return
+        with disk_errors("cannot open the lake"):
+            make_private_folder(self.root)
+            descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
+        try:
+            self._acquire(descriptor, on_wait)
+            shutil.rmtree(self.root / "tmp", ignore_errors=True)
+            self._depth = 1
+            try:
+                yield
+            finally:
+                self._depth = 0
+                shutil.rmtree(self.root / "tmp", ignore_errors=True)
+        finally:
+            os.close(descriptor)
+
+    def _acquire(self, descriptor: int, on_wait: Callable[[str], None]) -> None:
+        deadline = time.monotonic() + _PATIENCE.total_seconds()
+        told = False
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = _holder(os.fstat(descriptor).st_ino)
+            else:
+                return
+            if time.monotonic() > deadline:
+                raise LakeError("locked", f"the lake is in use by {holder}; end it or wait for it")
+            if not told:
+                on_wait(f"waiting for another writer of the lake ({holder})")
+                told = True
+            time.sleep(_POLL_SECONDS)
+
+
+def _holder(inode: int) -> str:
+    """Who holds the lock on a file, as far as the system tells (Linux: /proc/locks)."""
+    try:
+        rows = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        rows = []
+    for row in map(str.split, rows):
+        if "->" not in row and row[1] == "FLOCK" and row[5].endswith(f":{inode}"):
+            return f"process {row[4]}"
+    return "another process"

@@ -1,0 +1,133 @@
+"""Receipts: what arrived, what became of it, and what a person decided. The state is derived.
+
+    exported/<list>/<date>/<sha12>/<file>             the export as it was sent
+    exported/<list>/<date>/<sha12>/<id>.arrival.json  one for every time it was seen anew
+    exported/<list>/<date>/<sha12>/<n>.verdict.json   accept, retry or withdraw, by a person
+    staged/<list>/<date>/<sha>.json                   what staging made of it
+    staged/<list>/<date>/<sha>.parquet                the staged records, if it was accepted
+    staged/<list>/<date>/<sha>.holds.parquet          opt-outs and keys of rejected records
+    rejects/<list>/<date>/<sha>.parquet               the quarantine: rejected records, raw
+
+`<sha>` hashes the stamp and the content, so equal bytes of two hours are two exports.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from responsys_assets.errors import LakeError
+from responsys_assets.lake.publish import Workspace
+
+Kind = Literal["full", "incremental"]
+Action = Literal["accept", "retry", "withdraw"]
+
+
+class Receipt(BaseModel):
+    """A small JSON file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises LakeError if the file is missing or damaged."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            raise LakeError(
+                "receipt_damaged",
+                "this receipt cannot be read; restore it from a backup of the lake, "
+                "or delete it to have the export handled again",
+                file=str(path),
+            ) from None
+
+    def write(self, workspace: Workspace, path: Path) -> None:
+        workspace.publish_bytes((self.model_dump_json(indent=2) + "\n").encode(), path)
+
+
+class RemoteFile(Receipt):
+    """A file as a server showed it: its identity is name, size and mtime."""
+
+    name: str
+    size: int
+    mtime: float
+
+
+class Arrival(Receipt):
+    """An export that was fetched, or seen again with the same content.
+
+    `stamp` has the account's offset; `ready_text` is the ready file's content.
+    """
+
+    list: str
+    server: str
+    folder: str
+    kind: Kind
+    stamp: dt.datetime
+    data: RemoteFile
+    ready: RemoteFile | None
+    ready_text: str | None
+    ambiguous_ready: bool = False
+    sha256: str
+    fetched_at: dt.datetime
+
+    @property
+    def day(self) -> dt.date:
+        """The partition: the day of the stamp in account time."""
+        return self.stamp.date()
+
+    @property
+    def identity(self) -> str:
+        """Hash of what the server showed: data file and ready file."""
+        shown = f"{self.data.model_dump_json()}|{self.ready and self.ready.model_dump_json()}"
+        return hashlib.sha256(shown.encode()).hexdigest()[:12]
+
+    @property
+    def export_id(self) -> str:
+        """Hash of stamp and content."""
+        text = f"{self.stamp.isoformat()}|{self.sha256}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Verdict(Receipt):
+    """What a person decided on an export."""
+
+    export_id: str
+    action: Action
+    who: str
+    when: dt.datetime
+    why: str
+
+
+class Outcome(Receipt):
+    """What staging made of an export.
+
+    `reason` is a stable code, `detail` a sentence for a person. For `staged`,
+    `records == staged + rejected`; `unidentified` counts rejects whose key cannot be read.
+    `columns` are the staged data columns with their types, in the order of the file.
+    """
+
+    list: str
+    file: str
+    export_id: str
+    state: Literal["staged", "held", "failed"]
+    reason: str | None = None
+    detail: str | None = None
+    records: int = 0
+    staged: int = 0
+    rejected: int = 0
+    blank: int = 0
+    unidentified: int = 0
+    rejected_by_reason: dict[str, int] = {}
+    new_columns: tuple[str, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
+    settings: str
+    evidence: str
+    parquet_sha256: str | None = None
+    holds_sha256: str | None = None
+    rejects_sha256: str | None = None
+    decided_at: dt.datetime

@@ -1,0 +1,49 @@
+"""What the vendor's system columns mean: addresses, permissions, deliverability, hashes.
+
+Source: Oracle Responsys user guide, profile list fields. System columns end in `_`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A way to reach a person, and the three columns that say whether we may."""
+
+    name: str
+    address: str
+    permission: str
+    deliverability: str
+
+
+CHANNELS: dict[str, Channel] = {
+    channel.name: channel
+    for channel in (
+        Channel(
+            "email", "EMAIL_ADDRESS_", "EMAIL_PERMISSION_STATUS_", "EMAIL_DELIVERABILITY_STATUS_"
+        ),
+        Channel(
+            "mobile",
+            "MOBILE_NUMBER_",
+            "MOBILE_PERMISSION_STATUS_",
+            "MOBILE_DELIVERABILITY_STATUS_",
+        ),
+        Channel(
+            "postal",
+            "POSTAL_STREET_1_",
+            "POSTAL_PERMISSION_STATUS_",
+            "POSTAL_DELIVERABILITY_STATUS_",
+        ),
+    )
+}
+
+PERMISSION_COLUMNS: frozenset[str] = frozenset(c.permission for c in CHANNELS.values())
+DELIVERABILITY_COLUMNS: frozenset[str] = frozenset(c.deliverability for c in CHANNELS.values())
+
+LOWER_CASED: frozenset[str] = frozenset({"EMAIL_ADDRESS_", "EMAIL_MD5_HASH_", "EMAIL_SHA256_HASH_"})
+DIGITS_ONLY: frozenset[str] = frozenset({"MOBILE_NUMBER_"})
+
+UPDATED_AT = "UPDATED_AT_"
+LISTS = "LISTS_"
