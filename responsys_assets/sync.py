@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.profiles import refresh as profiles
 from responsys_assets.progress import SILENT, Progress
 from responsys_assets.segments import refresh as segments
+from responsys_assets.servers import Server, open_server
 from responsys_assets.staged.stage import stage
 
 
@@ -197,12 +199,16 @@ def fetch_all(
     One file that cannot be read does not keep the others; it is tried again by the next sync.
     """
     failures = []
-    with lake.writing(progress.say):
+    with lake.writing(progress.say), ExitStack() as connections:
+        servers: dict[str, Server] = {}
         for decision in decisions:
             if decision.action != "take":
                 continue
             try:
-                fetch(project, lake, decision, progress=progress)
+                if decision.server not in servers:
+                    opened = connections.enter_context(open_server(project, decision.server))
+                    servers[decision.server] = opened
+                fetch(project, lake, decision, servers[decision.server], progress)
             except ServerError as error:
                 failures.append(
                     ExportReport(

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from responsys_assets.config import checks
+from responsys_assets.config.environment import environment
 from responsys_assets.config.models import Config
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ConfigError
@@ -44,7 +45,7 @@ def config_path(option: str | None) -> Path:
 
 
 def load(path: Path, env: Mapping[str, str] | None = None) -> Project:
-    """Read and check a configuration.
+    """Read and check a configuration; variables come from `.env` beside it and the environment.
 
     Raises:
         ConfigError: with file, line and key of the first thing that is wrong.
@@ -76,7 +77,7 @@ def load(path: Path, env: Mapping[str, str] | None = None) -> Project:
         raise _explain(first, root, path) from None
     for problem in checks.problems(config):
         raise _at(root, path, problem.key, problem.message, "config_invalid")
-    return Project(config=config, file=path, env=os.environ if env is None else env)
+    return Project(config=config, file=path, env=environment(path) if env is None else env)
 
 
 def _read(path: Path) -> str:

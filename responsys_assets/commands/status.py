@@ -1,0 +1,152 @@
+"""`responsys status`: what the lake knows, without asking any server."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import click
+from rich.console import Console
+
+from responsys_assets.commands.cli import Command, Reply, State, lake_of, pass_state
+from responsys_assets.commands.deliver import show_held
+from responsys_assets.commands.exports import export_json, exports_table
+from responsys_assets.commands.terminal import table
+from responsys_assets.deliveries.states import DeliveryResult
+from responsys_assets.deliveries.status import DeliveryStatus
+from responsys_assets.deliveries.status import status as delivery_status
+from responsys_assets.lake.exports import Export, read_exports
+from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
+
+
+@click.command("status", cls=Command)
+@pass_state
+def status_command(state: State) -> Reply:
+    """Lists, last exports, held files, snapshots, deliveries."""
+    project = state.project()
+    lake = lake_of(project)
+    config = project.config
+    exports = {name: read_exports(lake, name) for name in config.lists}
+    profiles = SnapshotStore(lake.profiles()).current()
+    segments = {name: SnapshotStore(lake.segment(name)).current() for name in config.segments}
+    deliveries = {name: delivery_status(project, lake, name) for name in config.deliveries}
+    document = {
+        "account": config.account.name,
+        "lake": str(lake.root.absolute()),
+        "lists": {name: _list_json(found) for name, found in exports.items()},
+        "profiles": _snapshot_json(profiles),
+        "segments": {name: _snapshot_json(found) for name, found in segments.items()},
+        "deliveries": {name: _delivery_json(found) for name, found in deliveries.items()},
+    }
+
+    def show(console: Console) -> None:
+        _show_lists(console, exports)
+        rows = [
+            (
+                name,
+                found.rows if found else None,
+                str(found.manifest["created_at"])[:19] if found else None,
+            )
+            for name, found in {"profiles": profiles, **segments}.items()
+        ]
+        console.print(table(("snapshot", "rows", "made (UTC)"), rows))
+        _show_deliveries(console, deliveries)
+
+    return Reply(document, show)
+
+
+def held_exports(exports: list[Export]) -> list[Export]:
+    """Exports that wait for a person."""
+    return [export for export in exports if export.state in ("held", "failed")]
+
+
+def _last(exports: list[Export]) -> Export | None:
+    accepted = [export for export in exports if export.accepted]
+    return accepted[-1] if accepted else None
+
+
+def _list_json(exports: list[Export]) -> dict[str, Any]:
+    last = _last(exports)
+    return {
+        "exports": len(exports),
+        "states": dict(Counter(export.state for export in exports)),
+        "last": export_json(last) if last else None,
+        "held": [export_json(export) for export in held_exports(exports)],
+    }
+
+
+def _snapshot_json(snapshot: Snapshot | None) -> dict[str, Any] | None:
+    if snapshot is None:
+        return None
+    return {
+        "snapshot": snapshot.name,
+        "rows": snapshot.rows,
+        "created_at": snapshot.manifest["created_at"],
+    }
+
+
+def _delivery_json(found: DeliveryStatus) -> dict[str, Any]:
+    delivered, waiting = found.delivered, _waiting(found)
+    return {
+        "delivered": delivered
+        and {
+            **delivered.as_json(),
+            "snapshot": delivered.snapshot and delivered.snapshot.name,
+            "at": found.delivered_at,
+        },
+        "waiting": waiting and waiting.as_json(),
+    }
+
+
+def _waiting(found: DeliveryStatus) -> DeliveryResult | None:
+    """A plan that somebody or the next sync has to send."""
+    waits = found.waiting is not None and found.waiting.state in ("planned", "held")
+    return found.waiting if waits else None
+
+
+def _show_lists(console: Console, exports: dict[str, list[Export]]) -> None:
+    rows: list[tuple[str | int | None, ...]] = []
+    for name, found in exports.items():
+        last = _last(found)
+        outcome = last.outcome if last else None
+        rows.append(
+            (
+                name,
+                len(found),
+                len(held_exports(found)),
+                last.file if last else None,
+                outcome.staged if outcome else None,
+                outcome.rejected if outcome else None,
+            )
+        )
+    headers = ("list", "exports", "held", "last accepted", "staged", "rejected")
+    console.print(table(headers, rows))
+    for name, found in exports.items():
+        if held := held_exports(found):
+            console.print(exports_table(held, f"Held or failed in {name}:"))
+            console.print(
+                f"  responsys exports {name} accept|retry|withdraw FILE --why TEXT decides"
+            )
+
+
+def _show_deliveries(console: Console, deliveries: dict[str, DeliveryStatus]) -> None:
+    if not deliveries:
+        return
+    rows: list[tuple[str | int | None, ...]] = []
+    waiting = []
+    for name, found in deliveries.items():
+        delivered, waits = found.delivered, _waiting(found)
+        latest = waits or delivered
+        rows.append(
+            (
+                name,
+                latest.state if latest else None,
+                delivered.rows if delivered else None,
+                found.delivered_at[:19] if found.delivered_at else None,
+                " ".join(delivered.files) if delivered else None,
+            )
+        )
+        waiting += [waits] if waits else []
+    headers = ("delivery", "state", "rows", "delivered (UTC)", "files")
+    console.print(table(headers, rows))
+    show_held(console, waiting)

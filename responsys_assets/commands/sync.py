@@ -1,0 +1,71 @@
+"""`responsys sync`."""
+
+from __future__ import annotations
+
+import time
+
+import click
+from rich.console import Console
+
+from responsys_assets.commands.cli import Command, Reply, State, known_name, pass_state
+from responsys_assets.commands.deliver import deliveries_table, show_held
+from responsys_assets.commands.terminal import table
+from responsys_assets.sync import SyncResult, sync
+
+
+@click.command("sync", cls=Command)
+@click.option("--no-deliver", is_flag=True, help="Plan the deliveries, send none.")
+@click.option("--list", "lists", multiple=True, metavar="LIST", help="Only this list's exports.")
+@pass_state
+def sync_command(state: State, no_deliver: bool, lists: tuple[str, ...]) -> Reply:
+    """Poll, ingest, merge, segment and deliver what is new.
+
+    The same work that the sensors and the schedule do; it may be run at any time.
+    """
+    project = state.project()
+    for name in lists:
+        known_name("list", name, [*project.config.lists])
+    began = time.monotonic()
+    result = sync(project, lists=lists or None, deliver=not no_deliver, progress=state.progress)
+    seconds = time.monotonic() - began
+    return Reply(
+        result.as_json(), lambda console: show_sync(console, result, seconds), result.exit_code
+    )
+
+
+def show_sync(console: Console, result: SyncResult, seconds: float | None = None) -> None:
+    """What a sync did, for a person."""
+    rows = [
+        (
+            name,
+            export.file,
+            export.state,
+            export.records,
+            export.staged,
+            export.rejected,
+            export.detail or export.reason or "",
+        )
+        for name, report in result.lists.items()
+        for export in report.exports
+    ]
+    if rows:
+        console.print(
+            table(("list", "export", "state", "records", "staged", "rejected", "why"), rows)
+        )
+    known = sum(report.known for report in result.lists.values())
+    if not result.changed:
+        console.print(f"Nothing new: {known} exports are known.")
+    if result.profiles:
+        console.print(f"Profiles: {result.profiles.rows:,} in snapshot {result.profiles.name}.")
+    for name, segment in result.segments.items():
+        console.print(f"Segment {name}: {segment.rows:,} rows.")
+    if result.deliveries:
+        console.print(deliveries_table(result.deliveries.values()))
+        show_held(console, result.deliveries.values())
+    if any(e.waits_for_person for report in result.lists.values() for e in report.exports):
+        console.print(
+            "Something waits for a person: see `responsys status`, then "
+            "`responsys exports LIST accept|retry|withdraw FILE --why TEXT`."
+        )
+    if seconds is not None:
+        console.print(f"Took {seconds:.1f} s.")

@@ -1,0 +1,56 @@
+"""How far the sending of a plan came: small receipts in its folder, each written once.
+
+A step that cannot be undone is announced before it is tried (`sending`, `announcing`) and
+confirmed after (`sent`, `announced`), so that whoever comes next knows what to look for.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from responsys_assets.config.project import Project
+from responsys_assets.lake.lake import Lake
+from responsys_assets.lake.snapshots import Snapshot
+
+FileStep = Literal["sending", "sent", "announcing", "announced"]
+PlanStep = Literal["released", "abandoned", "delivered"]
+
+
+class Journal:
+    """The receipts of one plan."""
+
+    def __init__(self, project: Project, lake: Lake, plan: Snapshot) -> None:
+        self._project = project
+        self._lake = lake
+        self._folder = plan.path / "journal"
+
+    @property
+    def started(self) -> bool:
+        """Whether the destination may have seen something of this plan."""
+        return any(self._folder.glob("*.sending.json"))
+
+    def knows(self, step: PlanStep) -> bool:
+        return (self._folder / f"{step}.json").exists()
+
+    def knows_file(self, number: int, step: FileStep) -> bool:
+        return (self._folder / f"{number:03d}.{step}.json").exists()
+
+    def note(self, step: PlanStep) -> None:
+        self._write(step, {})
+
+    def note_file(self, number: int, step: FileStep, name: str) -> None:
+        self._write(f"{number:03d}.{step}", {"file": name})
+
+    def when(self, step: PlanStep) -> str | None:
+        """When a step was noted, as ISO 8601 in UTC."""
+        try:
+            return str(json.loads((self._folder / f"{step}.json").read_bytes())["at"])
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def _write(self, name: str, content: dict[str, Any]) -> None:
+        document = {"at": self._project.now().isoformat(timespec="seconds"), **content}
+        with self._lake.workspace() as work:
+            target = self._folder / f"{name}.json"
+            work.publish_bytes((json.dumps(document) + "\n").encode(), target)

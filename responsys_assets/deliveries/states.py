@@ -1,0 +1,46 @@
+"""What becomes of a delivery, as people and programs are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from responsys_assets.lake.snapshots import Snapshot
+
+State = Literal["planned", "unchanged", "held", "delivered"]
+
+
+@dataclass(frozen=True)
+class DeliveryResult:
+    """A plan, or what sending it came to.
+
+    `files` are names at the destination in the order of sending, `rows` the rows of the
+    audience; `added`, `updated` and `removed` compare it with what was last delivered (all
+    added if nothing was). A `held` one has a `reason` (stable) and a `detail` that says what
+    to do. `snapshot` is the plan, or the last delivery if there was nothing to plan.
+    """
+
+    name: str
+    state: State
+    files: tuple[str, ...] = ()
+    rows: int = 0
+    added: int = 0
+    updated: int = 0
+    removed: int = 0
+    reason: str | None = None
+    detail: str | None = None
+    snapshot: Snapshot | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The delivery's part of the `--json` documents."""
+        document: dict[str, Any] = {
+            "state": self.state,
+            "files": list(self.files),
+            "added": self.added,
+            "updated": self.updated,
+            "removed": self.removed,
+            "rows": self.rows,
+        }
+        if self.state == "held":
+            document |= {"reason": self.reason, "detail": self.detail}
+        return document

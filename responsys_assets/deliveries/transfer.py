@@ -1,0 +1,164 @@
+"""Bringing a plan's files to their destination, so that each content arrives once.
+
+Per file: upload under a temporary name, verify, announce in the journal, rename, confirm; then
+the same for its ready file. The journal is what makes a second attempt safe: a file that was
+announced and whose temporary name has gone did get its final name, even if a receiver has
+taken it away since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from responsys_assets.deliveries.journal import FileStep, Journal
+from responsys_assets.deliveries.plans import Plans
+from responsys_assets.errors import DeliveryError, TransientServerError
+from responsys_assets.lake.publish import sha256_of
+from responsys_assets.lake.snapshots import Snapshot
+from responsys_assets.progress import Advance
+from responsys_assets.servers import open_server
+from responsys_assets.servers.base import Server
+from responsys_assets.servers.retry import retrying
+
+Steps = tuple[FileStep, FileStep]
+_DATA: Steps = ("sending", "sent")
+_READY: Steps = ("announcing", "announced")
+
+
+class Transfer:
+    """One plan on its way; may be begun again at any point."""
+
+    def __init__(self, plan: Snapshot, journal: Journal) -> None:
+        self._plan = plan
+        self._journal = journal
+        self._files: list[dict[str, Any]] = plan.manifest["delivery_files"]
+        self._folder: str = plan.manifest["to"]["folder"]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the journal says that the destination has everything."""
+        return all(
+            self._journal.knows_file(number, "announced" if file["ready"] else "sent")
+            for number, file in enumerate(self._files)
+        )
+
+    def run(self, server: Server, advance: Advance) -> None:
+        """Send what is not there yet, file by file in the order of the plan."""
+        if self._folder:
+            server.make_folder(self._folder)
+        for number, file in enumerate(self._files):
+            if not self._journal.knows_file(number, "sent"):
+                if file["ready"] and not self._journal.knows_file(number, "sending"):
+                    # an old ready file would announce the new data before it is whole
+                    server.remove(self._folder, file["ready"])
+                self._place(server, number, file["name"], _DATA, advance)
+            if file["ready"] and not self._journal.knows_file(number, "announced"):
+                self._place(server, number, file["ready"], _READY, advance)
+
+    def resolve(self, server: Server) -> None:
+        """Confirm the steps that were announced and, as the destination shows, happened."""
+        for number, file in enumerate(self._files):
+            for name, (trying, done) in ((file["name"], _DATA), (file["ready"], _READY)):
+                if self._journal.knows_file(number, trying):
+                    self._happened(server, number, name, done)
+
+    def withdraw(self, server: Server) -> None:
+        """Take back what nobody was told of: temporary files, data whose ready file is missing."""
+        self.resolve(server)
+        for number, file in enumerate(self._files):
+            server.remove(self._folder, self._temporary(file["name"]))
+            if not file["ready"]:
+                continue
+            server.remove(self._folder, self._temporary(file["ready"]))
+            sent = self._journal.knows_file(number, "sent")
+            announced = self._journal.knows_file(number, "announced")
+            if sent and not announced and server.stat(self._folder, file["ready"]) is None:
+                server.remove(self._folder, file["name"])
+
+    def _place(
+        self,
+        server: Server,
+        number: int,
+        name: str,
+        steps: Steps,
+        advance: Advance,
+    ) -> None:
+        trying, done = steps
+        if self._journal.knows_file(number, trying):
+            if self._happened(server, number, name, done):
+                return
+        else:
+            self._upload(server, name, advance)
+            self._journal.note_file(number, trying, name)
+        server.rename(self._folder, self._temporary(name), name)
+        self._journal.note_file(number, done, name)
+
+    def _happened(self, server: Server, number: int, name: str, done: FileStep) -> bool:
+        if self._journal.knows_file(number, done):
+            return True
+        if server.stat(self._folder, self._temporary(name)) is not None:
+            return False
+        self._journal.note_file(number, done, name)
+        return True
+
+    def _upload(self, server: Server, name: str, advance: Advance) -> None:
+        source = self._plan.path / "files" / name
+        entries = {entry["name"]: entry for entry in self._plan.manifest["files"]}
+        entry = entries[f"files/{name}"]
+        if not source.is_file() or sha256_of(source) != entry["sha256"]:
+            raise DeliveryError(
+                "plan_damaged",
+                "this file of the plan is missing or not what was planned; "
+                "delete the plan's folder and run `responsys plan` again",
+                file=str(source),
+            )
+        temporary = self._temporary(name)
+        server.put(self._folder, temporary, source, advance)
+        there = server.stat(self._folder, temporary)
+        if there is None or there.size != entry["bytes"]:
+            raise TransientServerError(
+                "size_differs", f"{name} did not arrive whole; it was not given its name"
+            )
+
+    def _temporary(self, name: str) -> str:
+        return f".{name}.part-{self._plan.name}"
+
+
+def settle(plans: Plans, plan: Snapshot) -> bool:
+    """End a plan that was being sent when its inputs changed; returns whether it is delivered.
+
+    If the destination has all of it, it is recorded, and so becomes the base of the next plan.
+    If not, it is given up: the next sending takes back what nobody was told of.
+    """
+    journal = plans.journal(plan)
+    transfer = Transfer(plan, journal)
+    if not transfer.complete:
+        at_destination(plans, plan, transfer.resolve)
+    if transfer.complete:
+        plans.record(plan)
+        return True
+    journal.note("abandoned")
+    return False
+
+
+def clear_abandoned(plans: Plans) -> None:
+    """Take back what plans that were given up left at the destination, then forget them."""
+    for plan in plans.abandoned():
+        at_destination(plans, plan, Transfer(plan, plans.journal(plan)).withdraw)
+        plans.remove(plan)
+
+
+def at_destination(plans: Plans, plan: Snapshot, action: Callable[[Server], None]) -> None:
+    """Do something at a plan's destination, up to three times while its faults may pass.
+
+    A server that the configuration no longer has is left alone.
+    """
+    name = plan.manifest["to"]["server"]
+
+    def attempt() -> None:
+        with open_server(plans.project, name) as server:
+            action(server)
+
+    if name in plans.project.config.servers:
+        retrying(attempt)

@@ -1,0 +1,1 @@
+"""A simulated Responsys account: people, exporter, SFTP server, and a project for it."""

@@ -1,0 +1,154 @@
+"""The assets. Each does for its part what `sync` does, then says what the lake has."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from responsys_assets.config.project import Project
+from responsys_assets.exported.poll import poll
+from responsys_assets.lake.lake import Lake
+from responsys_assets.lake.retention import prune
+from responsys_assets.orchestration import catalog, reports
+from responsys_assets.orchestration.failures import plain_failures
+from responsys_assets.orchestration.log import LogProgress
+from responsys_assets.orchestration.report import (
+    DELIVERY_CHECKS,
+    EXPORTED_CHECKS,
+    PROFILES_CHECKS,
+    SEGMENT_CHECKS,
+    STAGED_CHECKS,
+)
+from responsys_assets.orchestration.tags import ON_MISSING, PRUNE, YES
+from responsys_assets.profiles import refresh as profiles
+from responsys_assets.segments import refresh as segments
+from responsys_assets.sync import deliver_one, fetch_all, stage_all
+
+Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]
+
+
+def build(project: Project) -> list[dg.AssetsDefinition]:
+    """All assets of a configuration."""
+    config = project.config
+    found = []
+    for name in config.lists:
+        found += [exported_asset(project, name), staged_asset(project, name)]
+    found.append(profiles_asset(project))
+    found += [segment_asset(project, name) for name in config.segments]
+    found += [delivery_asset(project, name) for name in config.deliveries]
+    return found
+
+
+def exported_asset(project: Project, name: str) -> dg.AssetsDefinition:
+    arguments = catalog.exported_arguments(project, name)
+
+    @dg.asset(**arguments, check_specs=_specs(arguments, EXPORTED_CHECKS))
+    def exported(context: dg.AssetExecutionContext) -> Events:
+        with plain_failures():
+            lake, progress = Lake(project.lake_path), LogProgress(context.log)
+            day = _day(context)
+            with lake.writing(progress.say):
+                shown = [each for each in poll(project, lake, [name]) if each.day == day]
+                failures = fetch_all(project, lake, shown, progress)
+            waiting = [
+                f"{each.data.name} waits: {each.detail or each.reason}"
+                for each in shown
+                if each.action == "wait"
+            ]
+            if failures:
+                said = "; ".join(f"{each.file}: {each.detail}" for each in failures)
+                raise dg.Failure(f"{name} for {day}: {said}", allow_retries=False)
+            report = reports.exported(lake, name, day, waiting)
+            yield from report.events(waive=_waived(context, project, name))
+
+    return exported
+
+
+def staged_asset(project: Project, name: str) -> dg.AssetsDefinition:
+    arguments = catalog.staged_arguments(project, name)
+
+    @dg.asset(**arguments, check_specs=_specs(arguments, STAGED_CHECKS))
+    def staged(context: dg.AssetExecutionContext) -> Events:
+        with plain_failures():
+            lake = Lake(project.lake_path)
+            day = _day(context)
+            stage_all(project, lake, name, LogProgress(context.log), day)
+            report = reports.staged(project, lake, name, day)
+            yield from report.events(waive=_waived(context, project, name))
+
+    return staged
+
+
+def profiles_asset(project: Project) -> dg.AssetsDefinition:
+    arguments = catalog.profiles_arguments(project)
+
+    @dg.asset(**arguments, check_specs=_specs(arguments, PROFILES_CHECKS))
+    def merged(context: dg.AssetExecutionContext) -> Events:
+        with plain_failures():
+            lake, progress = Lake(project.lake_path), LogProgress(context.log)
+            snapshot, changed = profiles.refresh(project, lake, progress)
+            if snapshot is None:
+                raise dg.Failure(
+                    "there is nothing to merge: no export was accepted yet", allow_retries=False
+                )
+            context.log.info("%s profiles, %s", snapshot.rows, "new" if changed else "as before")
+            if context.run.tags.get(PRUNE) == YES:
+                with lake.writing(progress.say):
+                    prune(project, lake)
+            yield from reports.profiles(project, lake, snapshot).events()
+
+    return merged
+
+
+def segment_asset(project: Project, name: str) -> dg.AssetsDefinition:
+    arguments = catalog.segment_arguments(project, name)
+    checks = {} if project.config.segments[name].channel == "none" else SEGMENT_CHECKS
+
+    @dg.asset(**arguments, check_specs=_specs(arguments, checks))
+    def segment(context: dg.AssetExecutionContext) -> Events:
+        with plain_failures():
+            lake = Lake(project.lake_path)
+            snapshot, changed = segments.refresh(project, lake, name, LogProgress(context.log))
+            context.log.info("%s rows, %s", snapshot.rows, "new" if changed else "as before")
+            yield from reports.segment(project, lake, name, snapshot).events()
+
+    return segment
+
+
+def delivery_asset(project: Project, name: str) -> dg.AssetsDefinition:
+    arguments = catalog.delivery_arguments(project, name)
+
+    @dg.asset(**arguments, check_specs=_specs(arguments, DELIVERY_CHECKS))
+    def delivery(context: dg.AssetExecutionContext) -> Events:
+        with plain_failures():
+            lake = Lake(project.lake_path)
+            result = deliver_one(project, lake, name, progress=LogProgress(context.log))
+            yield from reports.delivery(project, name, result).events()
+
+    return delivery
+
+
+def _specs(arguments: Mapping[str, Any], checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(name, asset=arguments["key"], description=said, blocking=True)
+        for name, said in checks.items()
+    ]
+
+
+def _day(context: dg.AssetExecutionContext) -> dt.date:
+    return dt.date.fromisoformat(context.partition_key)
+
+
+def _waived(context: dg.AssetExecutionContext, project: Project, name: str) -> bool:
+    """Whether this run goes on without the day's export of this list.
+
+    Only the daily sync says: without lists that are not required, and without required ones if
+    `on_missing` is `proceed`.
+    """
+    on_missing = context.run.tags.get(ON_MISSING)
+    return on_missing is not None and (
+        on_missing == "proceed" or not project.config.lists[name].required
+    )

@@ -1,0 +1,102 @@
+"""Jobs: one a list that ingests a day, one that refreshes all behind the lists, the daily sync."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import dagster as dg
+
+from responsys_assets.config.project import Project
+from responsys_assets.lake.lake import Lake
+from responsys_assets.orchestration import catalog
+from responsys_assets.orchestration.days import Day
+from responsys_assets.orchestration.failures import plain_failures
+from responsys_assets.orchestration.tags import DAY, ON_MISSING, PRUNE, YES
+
+REFRESH = "refresh"
+DAILY_SYNC = "daily_sync"
+
+
+def ingest_name(list_name: str) -> str:
+    return f"ingest_{list_name}"
+
+
+def deadline_name(list_name: str) -> str:
+    return f"deadline_{list_name}"
+
+
+def refreshed(project: Project) -> list[dg.AssetKey]:
+    """Everything behind the lists."""
+    return [
+        catalog.PROFILES,
+        *map(catalog.segment_key, project.config.segments),
+        *map(catalog.delivery_key, project.config.deliveries),
+    ]
+
+
+def build(
+    project: Project,
+) -> list[dg.JobDefinition | dg.UnresolvedAssetJobDefinition]:
+    """All jobs of a configuration."""
+    config = project.config
+    lists = {name: [catalog.exported_key(name), catalog.staged_key(name)] for name in config.lists}
+    found: list[dg.JobDefinition | dg.UnresolvedAssetJobDefinition] = [
+        _asset_job(ingest_name(name), keys, f"Fetch and stage the exports of {name} of one day.")
+        for name, keys in lists.items()
+    ]
+    found.append(
+        _asset_job(
+            REFRESH,
+            refreshed(project),
+            "Merge, select and deliver what the lists have.",
+            {PRUNE: YES},
+        )
+    )
+    if config.schedule is not None:
+        keys = [key for pair in lists.values() for key in pair] + refreshed(project)
+        tags = {PRUNE: YES, ON_MISSING: config.schedule.on_missing}
+        found.append(_asset_job(DAILY_SYNC, keys, "All of `responsys sync`, for one day.", tags))
+    found += [deadline_job(project, name) for name, each in config.lists.items() if each.deadline]
+    return found
+
+
+def _asset_job(
+    name: str, keys: list[dg.AssetKey], description: str, tags: dict[str, str] | None = None
+) -> dg.UnresolvedAssetJobDefinition:
+    return dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(*keys),
+        description=description,
+        tags=tags,
+        executor_def=dg.in_process_executor,
+    )
+
+
+def deadline_job(project: Project, list_name: str) -> dg.JobDefinition:
+    """A job that fails if the list's export of the day was not accepted."""
+
+    @dg.op(name=f"judge_{deadline_name(list_name)}", out={})
+    def judge(context: dg.OpExecutionContext) -> Iterator[None]:
+        yield from ()
+        with plain_failures():
+            said = context.run.tags.get(DAY)
+            day = dt.date.fromisoformat(said) if said else project.today()
+            found = Day.read(Lake(project.lake_path), list_name, day)
+            if found.accepted:
+                context.log.info("%s of %s is there", found.accepted[-1].file, day)
+                return
+            late = found.refusal or found.absence or f"the export of {list_name} is not staged yet"
+            raise dg.Failure(
+                f"{late}, and its deadline has passed. See `responsys doctor`", allow_retries=False
+            )
+
+    @dg.job(
+        name=deadline_name(list_name),
+        description=f"Fails when the day's export of {list_name} is late.",
+        executor_def=dg.in_process_executor,
+    )
+    def deadline() -> None:
+        judge()
+
+    return deadline

@@ -1,0 +1,127 @@
+"""What gpg's exit code and status lines say together; pure.
+
+The words are those of GnuPG's doc/DETAILS. A message is good only if everything that must be
+said is said and nothing that must not be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from responsys_assets.errors import PgpError
+
+Status = Sequence[Sequence[str]]
+
+_BAD_PASSPHRASE = 11  # libgpg-error: GPG_ERR_BAD_PASSPHRASE, in the low 16 bits
+_NO_PASSPHRASE = 177  # GPG_ERR_NO_PASSPHRASE
+_REFUSALS = {
+    "REVKEYSIG": ("revoked_signer", "is signed with a key that was revoked"),
+    "EXPKEYSIG": ("expired_signer", "is signed with a key that has expired"),
+    "EXPSIG": ("expired_signature", "has a signature that has expired"),
+    "BADSIG": ("bad_signature", "has a signature that does not fit its content"),
+    "ERRSIG": ("wrong_signer", "is signed by somebody who is not in keys.signers"),
+}
+
+
+def judge_decryption(
+    exit_code: int, status: Status, signers: Sequence[str], name: str
+) -> PgpError | None:
+    """Why a decrypted message must not be used; None if it is whole, ours and well signed.
+
+    `signers`: full fingerprints of primary keys, one of which must have signed; if empty, no
+    signature is asked for.
+    """
+    words = {line[0] for line in status}
+    reason = _why_not_decrypted(status, words)
+    if reason is None and signers:
+        reason = _why_not_signed(status, words, signers)
+    if reason is None and (exit_code != 0 or words & {"ERROR", "FAILURE", "NODATA"}):
+        reason = ("damaged", "is damaged, cut, or has something added to it")
+    if reason is None:
+        return None
+    code, what = reason
+    return PgpError(code, f"{name} {what}{_ADVICE.get(code, _SEND_AGAIN)}")
+
+
+_SEND_AGAIN = "; nothing of it was used, ask its sender to send it again"
+_ADVICE = {
+    "not_pgp": "; check `encrypted` of its list, or ask its sender",
+    "not_encrypted": "; check `encrypted` of its list, or ask its sender",
+    "wrong_recipient": (
+        ": the private key of keys.decrypt does not open it; give its sender the public key that "
+        "`responsys keys show` prints"
+    ),
+    "wrong_passphrase": "; check the variable that keys.decrypt.passphrase names",
+    "no_integrity": (
+        ", so it could have been changed on its way; ask its sender to encrypt with integrity "
+        "protection (MDC), the default of every OpenPGP program today"
+    ),
+    "unsigned": "; ask its sender to sign, or empty keys.signers",
+    "wrong_signer": "; find out who sent it before anything else",
+}
+
+
+def _why_not_decrypted(status: Status, words: set[str]) -> tuple[str, str] | None:
+    if "DECRYPTION_OKAY" not in words:
+        return _why_not_opened(status, words)
+    if not _has_integrity(status, words):
+        return "no_integrity", "has no integrity protection"
+    if words & {"DECRYPTION_FAILED", "BADMDC"}:
+        return "damaged", "is damaged or cut"
+    return None
+
+
+def _why_not_opened(status: Status, words: set[str]) -> tuple[str, str]:
+    if "DECRYPTION_INFO" in words:  # it has the session key
+        if not _protected(status):
+            return "no_integrity", "has no integrity protection"
+        return "damaged", "is damaged or cut"
+    if _bad_passphrase(status, words):
+        return "wrong_passphrase", "cannot be opened: the passphrase of the private key is wrong"
+    if "NO_SECKEY" in words:
+        return "wrong_recipient", "is encrypted for somebody else"
+    if words & {"PLAINTEXT", "NEWSIG", "ERRSIG", "GOODSIG"}:
+        return "not_encrypted", "is an OpenPGP message that is not encrypted"
+    nodata = {line[1] for line in status if line[0] == "NODATA" and len(line) > 1}
+    if nodata & {"1", "2"}:  # 3: it starts well
+        return "not_pgp", "is not an OpenPGP message"
+    return "damaged", "is damaged or cut"
+
+
+def _bad_passphrase(status: Status, words: set[str]) -> bool:
+    if words & {"BAD_PASSPHRASE", "MISSING_PASSPHRASE"}:
+        return True
+    codes = (line[2] for line in status if line[0] == "ERROR" and len(line) > 2)  # noqa: PLR2004
+    return any(
+        code.isdecimal() and int(code) & 0xFFFF in (_BAD_PASSPHRASE, _NO_PASSPHRASE)
+        for code in codes
+    )
+
+
+def _protected(status: Status) -> bool:
+    """DECRYPTION_INFO <mdc_method> <sym_algo> [<aead_algo>]: one of the two methods is not 0."""
+    found = [line for line in status if line[0] == "DECRYPTION_INFO"]
+    return bool(found) and all(
+        line[1:2] != ["0"] or (line[3:4] != [] and line[3] != "0") for line in found
+    )
+
+
+def _has_integrity(status: Status, words: set[str]) -> bool:
+    aead = any(line[0] == "DECRYPTION_INFO" and line[3:4] not in ([], ["0"]) for line in status)
+    return "GOODMDC" in words or aead
+
+
+def _why_not_signed(
+    status: Status, words: set[str], signers: Sequence[str]
+) -> tuple[str, str] | None:
+    for word, reason in _REFUSALS.items():
+        if word in words:
+            return reason
+    valid = [line for line in status if line[0] == "VALIDSIG"]
+    good = [line for line in status if line[0] == "GOODSIG"]
+    if not valid and not good:
+        return "unsigned", "is not signed, and keys.signers demands it"
+    # VALIDSIG's last word is the fingerprint of the primary key
+    if len(valid) != 1 or len(good) != 1 or valid[0][-1].upper() not in signers:
+        return _REFUSALS["ERRSIG"]
+    return None

@@ -1,0 +1,1 @@
+"""Profiles: one row a person, merged from the live rows of every profile list."""

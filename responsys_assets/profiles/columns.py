@@ -1,0 +1,198 @@
+"""The columns of profiles: which lists have each, of which type, and the rule that merges it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from responsys_assets.config.models import Priority, Profiles
+from responsys_assets.config.project import Project
+from responsys_assets.errors import ConfigError
+from responsys_assets.profiles.live import ListExports
+from responsys_assets.system_columns import (
+    CHANNELS,
+    DELIVERABILITY_COLUMNS,
+    LISTS,
+    PERMISSION_COLUMNS,
+    UPDATED_AT,
+)
+
+RuleName = Literal[
+    "latest",
+    "latest_non_empty",
+    "priority",
+    "smallest",
+    "largest",
+    "together",
+    "deliverability",
+    "permission",
+]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of profiles.
+
+    `lists` are the numbers of the lists that contribute: in order of preference for `priority`,
+    else in that of the configuration; for `together` those that have the whole group.
+    """
+
+    name: str
+    kind: str
+    rule: RuleName
+    lists: tuple[int, ...]
+
+
+def plan_columns(project: Project, sources: Sequence[ListExports]) -> tuple[Column, ...]:
+    """The columns of profiles after the match columns, in order.
+
+    Raises:
+        ConfigError: for a name that no list has, or that is two columns in disguise.
+    """
+    has = [source.columns() for source in sources]
+    # what no list has yet may come with the first export of a list that still waits
+    all_here = len(sources) == len(project.config.lists)
+    if all_here:
+        _no_unknown_names(project, has)
+    names = list(_names(project.config.profiles, sources, has))
+    _no_disguise(project, sources, names)
+    columns = []
+    for name in names:
+        having = tuple(n for n, columns_of_list in enumerate(has) if name in columns_of_list)
+        if name in PERMISSION_COLUMNS:
+            columns.append(Column(name, "text", "permission", having))
+        elif name in DELIVERABILITY_COLUMNS:
+            columns.append(Column(name, "text", "deliverability", having))
+        else:
+            kind = _one_type(project, sources, has, name)
+            columns.append(_ruled(project.config.profiles, sources, has, name, kind, having))
+    return tuple(columns)
+
+
+def _names(
+    profiles: Profiles, sources: Sequence[ListExports], has: Sequence[Mapping[str, object]]
+) -> Iterator[str]:
+    """The chosen columns; permission and deliverability always, wherever any list has them."""
+    found = dict.fromkeys(name for columns in has for name in columns)
+    if profiles.columns == "all":
+        chosen: Iterable[str] = found
+    elif profiles.columns == "shared":
+        chosen = (name for name in found if all(name in columns for columns in has))
+    else:
+        # until the list that has it sends its first export, a named column is left out
+        chosen = (name for name in profiles.columns if name in found)
+    # opt-outs count over all accepted exports, live or not
+    anywhere = {name for s in sources for source in s.sources for name in source.columns}
+    always = [
+        name
+        for channel in CHANNELS.values()
+        for name, there in ((channel.permission, anywhere), (channel.deliverability, found))
+        if name in there
+    ]
+    every = dict.fromkeys((*chosen, *always))
+    return (name for name in every if name not in profiles.match_columns)
+
+
+def _ruled(
+    profiles: Profiles,
+    sources: Sequence[ListExports],
+    has: Sequence[Mapping[str, object]],
+    name: str,
+    kind: str,
+    having: tuple[int, ...],
+) -> Column:
+    for group in profiles.together:
+        if name in group:
+            whole = (n for n in having if all(member in has[n] for member in group))
+            return Column(name, kind, "together", tuple(whole))
+    rule = profiles.rules.get(name, "latest")
+    if isinstance(rule, Priority):
+        number = {source.name: n for n, source in enumerate(sources)}
+        preferred = dict.fromkeys(number[one] for one in rule.priority if one in number)
+        return Column(name, kind, "priority", tuple(n for n in preferred if n in having))
+    return Column(name, kind, rule, having)
+
+
+def _no_unknown_names(project: Project, has: Sequence[Mapping[str, object]]) -> None:
+    profiles = project.config.profiles
+    known = dict.fromkeys(name for columns in has for name in columns)
+    named = [("profiles.rules", name) for name in profiles.rules]
+    named += [("profiles.together", name) for group in profiles.together for name in group]
+    if isinstance(profiles.columns, tuple):
+        named += [("profiles.columns", name) for name in profiles.columns]
+    for key, name in named:
+        if name not in known and name not in profiles.match_columns:
+            close = difflib.get_close_matches(name, known, n=3)
+            hint = f"did you mean {' or '.join(close)}?" if close else "mend the name or remove it"
+            raise _error(project, key, f"no list has a column {name}; {hint}")
+    for group in profiles.together:
+        if not any(all(name in columns for name in group) for columns in has):
+            raise _error(
+                project,
+                "profiles.together",
+                f"no list has all of {', '.join(group)}, so they could never come from one row; "
+                "mend the group or remove it",
+            )
+
+
+def _no_disguise(project: Project, sources: Sequence[ListExports], names: Sequence[str]) -> None:
+    """No two columns that engines and spreadsheets take for one, and none that the merge makes."""
+    used = (*project.config.profiles.match_columns, *names)
+    taken = {name.casefold(): (name, "the merge") for name in (UPDATED_AT, LISTS)}
+    for source in sources:
+        ours = {name.casefold(): name for name in (*used, *(c.address for c in CHANNELS.values()))}
+        for name in dict.fromkeys(name for one in source.sources for name in one.columns):
+            folded = name.casefold()
+            here = ours.get(folded, name), f"list {source.name}"
+            other, owner = taken.setdefault(folded, here) if name in used else here
+            if other != name or owner == "the merge":
+                raise _error(
+                    project,
+                    f"lists.{source.name}.rename",
+                    f"the column {name} of this list and {other} of {owner} differ only in case "
+                    "or not at all, so one would hide the other; rename it here",
+                )
+
+
+def _one_type(
+    project: Project,
+    sources: Sequence[ListExports],
+    has: Sequence[Mapping[str, set[str]]],
+    name: str,
+) -> str:
+    """The type of a column in all lists and exports.
+
+    Raises:
+        ConfigError: if there are two, naming where.
+    """
+    types = [
+        (source, kind)
+        for source, columns in zip(sources, has, strict=True)
+        for kind in sorted(columns.get(name, ()))
+    ]
+    first, wanted = types[0]
+    for source, kind in types[1:]:
+        if kind == wanted:
+            continue
+        if source is first:
+            raise _error(
+                project,
+                f"lists.{source.name}.columns",
+                f"{name} is {kind} in {source.file_with(name, kind)} and {wanted} in "
+                f"{source.file_with(name, wanted)}: one of them was staged with another "
+                "configuration; have it staged anew with `responsys exports "
+                f"{source.name} retry FILE`, or leave {name} out of profiles.columns",
+            )
+        raise _error(
+            project,
+            f"lists.{source.name}.columns",
+            f"{name} is {kind} in list {source.name} and {wanted} in list {first.name}; "
+            "make them equal or leave it out of profiles.columns",
+        )
+    return wanted
+
+
+def _error(project: Project, key: str, message: str) -> ConfigError:
+    return ConfigError("columns_do_not_fit", message, file=str(project.file), key=key)

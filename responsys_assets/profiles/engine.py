@@ -1,0 +1,91 @@
+"""The duckdb connection that merges: private, encrypted spill files, errors without data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from responsys_assets.errors import LakeError
+from responsys_assets.profiles.sql import Sql, literal
+
+NAME = "duckdb"
+VERSION = duckdb.__version__
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the engine may use: by default every core and half of the machine's memory."""
+
+    threads: int | None = None
+    memory_bytes: int | None = None
+
+    @property
+    def memory(self) -> int:
+        if self.memory_bytes is not None:
+            return self.memory_bytes
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+@contextmanager
+def merging(spill: Path, limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that spills into the folder `spill`, which must be private.
+
+    Raises:
+        LakeError: instead of the engine's own errors, whose text may hold records.
+    """
+    connection = duckdb.connect(":memory:")
+    try:
+        for setting in (
+            f"memory_limit = '{limits.memory}B'",
+            f"temp_directory = {literal(str(spill))}",
+            # without the httpfs extension duckdb encrypts by the library that it calls unsafe,
+            # because its random numbers are weak; for files that live for one merge it will do
+            "force_mbedtls_unsafe = true",
+            "temp_file_encryption = true",
+            "TimeZone = 'UTC'",
+            # every result that matters has an ORDER BY
+            "preserve_insertion_order = false",
+            "python_enable_replacements = false",
+            "autoinstall_known_extensions = false",
+            "autoload_known_extensions = false",
+        ):
+            connection.execute(f"SET {setting}")
+        if limits.threads is not None:
+            connection.execute(f"SET threads = {limits.threads}")
+        yield connection
+    except duckdb.OutOfMemoryException:
+        raise LakeError(
+            "memory",
+            "merging profiles needs more memory, or more room in the lake to spill, than there "
+            "is; free some, then run this again",
+        ) from None
+    except duckdb.IOException:
+        raise LakeError(
+            "disk",
+            "merging profiles cannot read or write a file of the lake; check its room, owner and "
+            "mode, run `responsys verify`, then run this again",
+        ) from None
+    except duckdb.Error as error:
+        raise LakeError(
+            "merge_failed",
+            f"the engine failed while merging profiles ({type(error).__name__}); run "
+            "`responsys verify`, then run this again",
+        ) from None
+    finally:
+        connection.close()
+
+
+def run(connection: duckdb.DuckDBPyConnection, statement: Sql) -> duckdb.DuckDBPyConnection:
+    """Execute one statement with its values."""
+    return connection.execute(statement.text, dict(statement.values))
+
+
+def number(connection: duckdb.DuckDBPyConnection, statement: Sql) -> int:
+    """The single number that a query yields."""
+    row = run(connection, statement).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,163 @@
+"""Permission as its own state: an opt-out stands until the same list says a later opt-in.
+
+DESIGN section 4, "Permission": over all accepted exports, live or not, and over what rejected
+records still say. Nothing here looks at which row is the latest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from responsys_assets.profiles.live import ListExports
+from responsys_assets.profiles.sql import (
+    Keys,
+    Sql,
+    combine,
+    comma,
+    holds_of,
+    identifier,
+    of_files,
+    rows_of,
+)
+from responsys_assets.system_columns import CHANNELS, Channel
+
+_NEVER = -(2**62)  # an opt-in without a time is older than anything
+_WHITESPACE = "".join(c for c in map(chr, range(0x110000)) if c.isspace())
+
+# in an aggregate the largest wins
+SAYS_NOTHING, OPTED_IN, OPTED_OUT = 0, 1, 2
+STATES = {OPTED_OUT: "O", OPTED_IN: "I"}
+
+
+def channels_of(source: ListExports) -> tuple[Channel, ...]:
+    """The channels whose permission column any accepted export of the list has."""
+    has = {name for one in source.sources for name in one.columns}
+    return tuple(channel for channel in CHANNELS.values() if channel.permission in has)
+
+
+def normalised(value: str) -> str:
+    """Permission as I, O or empty: trimmed, in either case; what is not understood is O."""
+    trimmed = f"trim({value}, $whitespace)"
+    return (
+        f"CASE {value} WHEN 'I' THEN 'I' WHEN 'O' THEN 'O' WHEN '' THEN '' "
+        f"ELSE CASE {trimmed} WHEN 'I' THEN 'I' WHEN 'i' THEN 'I' WHEN '' THEN '' ELSE 'O' END END"
+    )
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """Everything one list says about permission: rows and holds, one by one."""
+
+    number: int
+    source: ListExports
+    keys: Keys
+    hold_columns: frozenset[str]
+
+    def read(self, channels: Iterable[Channel], *, addresses: bool = False) -> Sql:
+        """A subquery of keys, `at` (when an opt-out counts), `us` and what each channel says."""
+        columns: set[str] = {name for one in self.source.sources for name in one.columns}
+        rows = dict(self.keys.staged, at="coalesce(r._updated_us, f.stamp)", us="r._updated_us")
+        holds = dict(rows)
+        for channel in channels:
+            rows[channel.name] = _value(channel.permission, columns)
+            holds[channel.name] = _value(channel.permission, self.hold_columns)
+            if addresses:
+                rows[f"{channel.name}_address"] = _value(channel.address, columns)
+                holds[f"{channel.name}_address"] = _value(channel.address, self.hold_columns)
+        staged = of_files(rows_of(self.source.sources), f"marks_{self.number}", rows)
+        # a re-sent export takes the place of its first version: so do the rejects
+        held = of_files(holds_of(self.source.in_force), f"held_{self.number}", holds)
+        names = comma(name for name in rows if name not in CHANNELS)
+        said = comma(f"{normalised(c.name)} AS {c.name}" for c in channels)
+        only_out = comma(
+            f"CASE {normalised(c.name)} WHEN 'O' THEN 'O' ELSE '' END AS {c.name}" for c in channels
+        )
+        return combine(
+            f"(SELECT {names}, {said} FROM {staged} UNION ALL "
+            f"SELECT {names}, {only_out} FROM {held})",
+            staged,
+            held,
+            Sql("", {"whitespace": _WHITESPACE}),
+        )
+
+
+def _value(column: str, columns: Iterable[str]) -> str:
+    if column not in columns:
+        return "''"
+    return f"coalesce(CAST(r.{identifier(column)} AS VARCHAR), '')"
+
+
+def state_tables(
+    number: int, source: ListExports, keys: Keys, hold_columns: frozenset[str]
+) -> Iterator[Sql]:
+    """Statements that make `permission_<number>`: for each key the time of its last opt-out and
+    opt-in of each channel, and its state."""
+    channels = channels_of(source)
+    if not channels:
+        return
+    marks = _Marks(number, source, keys, hold_columns).read(channels)
+    times = comma(
+        f"max(CASE WHEN {c.name} = 'O' THEN at END) AS {c.name}_out, "
+        f"max(CASE WHEN {c.name} = 'I' THEN coalesce(us, {_NEVER}) END) AS {c.name}_in"
+        for c in channels
+    )
+    states = comma(
+        f"(CASE WHEN {c.name}_out >= coalesce({c.name}_in, {_NEVER}) THEN {OPTED_OUT} "
+        f"WHEN {c.name}_in IS NOT NULL THEN {OPTED_IN} ELSE {SAYS_NOTHING} END)::TINYINT "
+        f"AS {c.name}"
+        for c in channels
+    )
+    says = " OR ".join(f"{c.name} <> ''" for c in channels)
+    yield combine(
+        f"CREATE TEMP TABLE permission_{number} AS SELECT *, {states} FROM ("
+        f"SELECT {keys.list}, {times} FROM {marks} "
+        f"WHERE k0 IS NOT NULL AND ({says}) GROUP BY {keys.list})",
+        marks,
+    )
+
+
+def standing_addresses(
+    number: int, source: ListExports, keys: Keys, hold_columns: frozenset[str], channel: Channel
+) -> Sql:
+    """A query for the addresses, as they were sent, of every opt-out that still stands.
+
+    An opt-out without a key has no opt-in that could end it.
+    """
+    marks = _Marks(number, source, keys, hold_columns).read((channel,), addresses=True)
+    name = channel.name
+    return combine(
+        f"SELECT DISTINCT m.{name}_address AS address FROM {marks} AS m LEFT JOIN ("
+        f"SELECT {keys.list}, {name}_in FROM permission_{number} "
+        f"WHERE {name}_out IS NOT NULL AND {name}_in IS NOT NULL) AS p USING ({keys.list}) "
+        f"WHERE m.{name} = 'O' AND m.{name}_address <> '' "
+        f"AND m.at >= coalesce(p.{name}_in, {_NEVER})",
+        marks,
+    )
+
+
+def unknown_values(number: int, source: ListExports) -> Sql:
+    """A query that counts permission values which are neither I nor O nor empty."""
+    columns = {name for one in source.sources for name in one.columns}
+    channels = {c.name: _value(c.permission, columns) for c in channels_of(source)}
+    rows = of_files(rows_of(source.sources), f"marks_{number}", channels)
+    counts = " + ".join(
+        f"count(*) FILTER (trim({name}, $whitespace) NOT IN ('', 'I', 'i', 'O', 'o'))"
+        for name in channels
+    )
+    return combine(f"SELECT {counts} FROM {rows}", rows, Sql("", {"whitespace": _WHITESPACE}))
+
+
+def hold_columns(source: ListExports) -> frozenset[str]:
+    """The columns that any hold file of a list has."""
+    return frozenset(
+        name for path in holds_of(source.in_force) for name in pl.read_parquet_schema(path)
+    )
+
+
+def profile_state(states: Mapping[int, str] = STATES) -> str:
+    """SQL of a profile's permission, given the largest state of all lists as `{state}`."""
+    cases = " ".join(f"WHEN {number} THEN '{value}'" for number, value in states.items())
+    return f"CASE {{state}} {cases} ELSE '' END"

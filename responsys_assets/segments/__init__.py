@@ -1,0 +1,1 @@
+"""Segments: the profiles that a `where` selects and consent allows."""

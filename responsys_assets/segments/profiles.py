@@ -1,0 +1,50 @@
+"""The current profiles as an input: files, columns, types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from responsys_assets.errors import LakeError
+from responsys_assets.lake.lake import Lake
+from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
+
+_TYPES: tuple[tuple[type[pl.DataType], str], ...] = (
+    (pl.String, "text"),
+    (pl.Boolean, "boolean"),
+    (pl.Date, "date"),
+    (pl.Datetime, "timestamp"),
+    (pl.Float64, "number"),
+    (pl.Int64, "integer"),
+)
+
+
+def current_profiles(lake: Lake) -> Snapshot:
+    """The snapshot that segments are made from.
+
+    Raises:
+        LakeError: if there is none yet.
+    """
+    snapshot = SnapshotStore(lake.profiles()).current()
+    if snapshot is None:
+        raise LakeError(
+            "no_profiles", "there are no profiles yet: no export was staged; see `responsys status`"
+        )
+    return snapshot
+
+
+def profile_files(snapshot: Snapshot) -> list[Path]:
+    """The data files of a snapshot; those in subfolders are something else."""
+    return [path for path in snapshot.files if path.parent == snapshot.path]
+
+
+def column_types(files: Sequence[Path]) -> dict[str, str]:
+    """The columns of Parquet files in order, with their types as the configuration calls them."""
+    schema = pl.read_parquet_schema(files[0])
+    return {name: _type_of(kind) for name, kind in schema.items()}
+
+
+def _type_of(kind: pl.DataType) -> str:
+    return next((name for known, name in _TYPES if isinstance(kind, known)), str(kind).lower())

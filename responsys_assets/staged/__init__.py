@@ -1,0 +1,1 @@
+"""Staging: an export becomes checked Parquet, or is held with a reason."""

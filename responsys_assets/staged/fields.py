@@ -1,0 +1,166 @@
+"""The fields of records: good ones as Arrow string views into the text, damaged ones by hand.
+
+Arrow's variable-size binary view layout: 16 bytes a value, its length and then either the value
+itself (12 bytes or less) or its first 4 bytes, a buffer's number and the place in that buffer.
+Nothing is copied but short values, and nothing is parsed a second time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from responsys_assets.staged.bits import Places
+from responsys_assets.staged.charset import Bytes
+from responsys_assets.staged.splitter import Cut, Dialect
+
+Views = NDArray[np.complex128]  # only a 16-byte thing that numpy can move in one go
+Words = NDArray[np.uint64]
+
+_QUOTE, _CR, _LF = 34, 13, 10
+_SHORT = 12
+_CHUNK = 1 << 17  # fields at a time: temporary arrays stay in the cache
+_32 = np.uint64(32)
+_FIRST_4 = np.array([(1 << 8 * min(n, 4)) - 1 for n in range(14)], np.uint64)
+_NEXT_8 = np.array([(1 << 8 * min(max(n - 4, 0), 8)) - 1 for n in range(14)], np.uint64)
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The values of good records, by column."""
+
+    views: Views  # columns, rows
+    buffers: tuple[pa.Buffer, ...]
+
+    @property
+    def rows(self) -> int:
+        return int(self.views.shape[1])
+
+    def column(self, index: int) -> pa.Array:
+        """A column as `string_view`; its bytes are taken to be UTF-8."""
+        views = pa.py_buffer(np.ascontiguousarray(self.views[index]))
+        return pa.Array.from_buffers(pa.string_view(), self.rows, [None, views, *self.buffers])
+
+    def series(self, index: int) -> pl.Series:
+        """A column for polars."""
+        found = pl.from_arrow(self.column(index))
+        assert isinstance(found, pl.Series)  # noqa: S101 - for the type checker
+        return found
+
+    def only(self, rows: NDArray[np.bool_]) -> Fields:
+        """Some of the rows."""
+        return Fields(np.ascontiguousarray(self.views[:, rows]), self.buffers)
+
+
+def good_fields(text: Bytes, cut: Cut, dialect: Dialect) -> Fields:
+    """The fields of the good records of a block; `text` is kept, not copied."""
+    rows, columns = cut.ends.shape
+    starts = np.empty_like(cut.ends)
+    starts[:, :1] = cut.starts[:, None]
+    starts[:, 1:] = cut.ends[:, :-1] + 1
+    ends = cut.ends.copy()
+    if dialect.newline == _LF:
+        last = ends[:, -1]
+        last -= (last > starts[:, -1]) & (text[last - 1] == _CR)
+    starts, ends = starts.ravel(), ends.ravel()
+    if dialect.quoted:
+        quoted = text[starts] == _QUOTE
+        starts += quoted
+        ends -= quoted
+    views = np.empty((columns, rows), np.complex128)
+    step = max(1, _CHUNK // columns)
+    for row in range(0, rows, step):
+        chunk = slice(row * columns, min(rows, row + step) * columns)
+        made = _views(text, starts[chunk], ends[chunk], 0)
+        views[:, row : row + step] = made.reshape(-1, columns).T
+    buffers = [pa.py_buffer(text)]
+    if len(cut.doubled):
+        plain, found, fields = _undoubled(text, starts, ends, cut.doubled)
+        views[fields % columns, fields // columns] = found
+        buffers.append(pa.py_buffer(plain))
+    return Fields(views, tuple(buffers))
+
+
+def _views(text: Bytes, starts: Places, ends: Places, buffer: int) -> Views:
+    words: Words = np.ndarray((len(text) - 16,), np.uint64, buffer=text, strides=(1,))
+    lengths = ends - starts
+    kinds = np.minimum(lengths, _SHORT + 1)
+    out = np.empty((len(starts), 2), np.uint64)
+    head = words[starts]
+    head &= _FIRST_4[kinds]
+    head <<= _32
+    head |= lengths.view(np.uint32)
+    out[:, 0] = head
+    tail = words[starts + 4]
+    tail &= _NEXT_8[kinds]
+    long = np.flatnonzero(kinds > _SHORT)
+    tail[long] = (starts[long].astype(np.uint64) << _32) | np.uint64(buffer)
+    out[:, 1] = tail
+    views: Views = out.view(np.complex128).ravel()
+    return views
+
+
+def _undoubled(
+    text: Bytes, starts: Places, ends: Places, doubled: Places
+) -> tuple[Bytes, Views, NDArray[np.int64]]:
+    """The text without the second of each doubled quote, and the views of the fields it changed."""
+    at = np.searchsorted(ends, doubled)
+    fields = np.unique(at[starts[at] <= doubled])
+    plain = np.delete(text, doubled)
+    starts = starts[fields] - np.searchsorted(doubled, starts[fields]).astype(np.int32)
+    ends = ends[fields] - np.searchsorted(doubled, ends[fields]).astype(np.int32)
+    return plain, _views(plain, starts, ends, 1), fields
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The fields of one record as bytes, read from the left up to the first fault.
+
+    `whole` says that there was none; otherwise each field was followed by a separator.
+    """
+
+    fields: list[bytes]
+    whole: bool
+
+
+def read_record(raw: bytes, dialect: Dialect) -> Pieces:
+    """The fields of one record without its line end, for rejects and headers."""
+    separator = bytes([dialect.separator])
+    fields: list[bytes] = []
+    at = 0
+    while True:
+        if dialect.quoted and raw.startswith(b'"', at):
+            end = _closing_quote(raw, at + 1)
+            if end is None:
+                return Pieces(fields, whole=False)
+            value, at = raw[at + 1 : end].replace(b'""', b'"'), end + 1
+        else:
+            end = raw.find(separator, at)
+            value = raw[at:] if end < 0 else raw[at:end]
+            at += len(value)
+            if bytes([dialect.newline]) in value or (dialect.quoted and b'"' in value):
+                return Pieces(fields, whole=False)
+        if at < len(raw) and not raw.startswith(separator, at):
+            return Pieces(fields, whole=False)
+        fields.append(value)
+        if at >= len(raw):
+            return Pieces(fields, whole=True)
+        at += 1
+
+
+def _closing_quote(raw: bytes, at: int) -> int | None:
+    while (end := raw.find(b'"', at)) >= 0:
+        if not raw.startswith(b'"', end + 1):
+            return end
+        at = end + 2
+    return None
+
+
+def without_line_end(raw: bytes, dialect: Dialect) -> bytes:
+    """A record without its line end."""
+    bare = raw.removesuffix(bytes([dialect.newline]))
+    return bare.removesuffix(b"\r") if dialect.newline == _LF and len(bare) < len(raw) else bare

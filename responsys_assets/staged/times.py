@@ -1,0 +1,153 @@
+"""Times: texts by a strptime format, and local time to UTC exactly as zoneinfo does it.
+
+The rule for local times that occur twice or not at all is zoneinfo's with fold=0 (PEP 495):
+the first of two, and the offset before the gap for one that was skipped.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Micros = NDArray[np.int64]
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+DAY = 86_400_000_000
+_HOUR = 3_600_000_000
+_MINUTE = 60_000_000
+_SECOND = 1_000_000
+_MICROSECOND = dt.timedelta(microseconds=1)
+_YEAR_1000 = -30_610_224_000_000_000  # before it, a year has fewer digits than %Y wants
+_DENSE = 4_000_000  # hours, about 450 years
+_UTC = ZoneInfo("UTC")
+
+_DIRECTIVE = re.compile(r"%(.)", re.DOTALL)
+_ALIKE = frozenset("YmdHMSbByIpz")  # directives that polars reads as strptime does
+_OF_DATES = frozenset("YymdbBjaAUWuwGV")
+
+
+def micros(moment: dt.datetime) -> int:
+    """Microseconds since 1970 of an aware time."""
+    return (moment - EPOCH) // _MICROSECOND
+
+
+def to_utc(local: Micros, zone: ZoneInfo) -> Micros:
+    """UTC microseconds of local microseconds (both since 1970)."""
+    if not len(local):
+        return local
+    hours = local // _HOUR
+    first, last = int(hours.min()), int(hours.max())
+    if last - first < _DENSE:
+        seen = np.zeros(last - first + 1, dtype=bool)
+        seen[hours - first] = True
+        known = np.flatnonzero(seen) + first
+        where = np.zeros(len(seen), dtype=np.int64)
+        where[known - first] = np.arange(len(known))
+        place = where[hours - first]
+    else:
+        known, place = np.unique(hours, return_inverse=True)
+    offsets = [_offset_of_hour(zone, int(hour)) for hour in known]
+    steady = np.array([offset or 0 for offset in offsets], dtype=np.int64)
+    out: Micros = local - steady[place]
+    uneven = np.array([offset is None for offset in offsets])
+    for row in np.flatnonzero(uneven[place]) if uneven.any() else ():
+        out[row] = local[row] - _offset(zone, int(local[row]))
+    return out
+
+
+@lru_cache(maxsize=200_000)
+def _offset_of_hour(zone: ZoneInfo, hour: int) -> int | None:
+    """The offset all through a local hour; None if it changes within."""
+    first = _offset(zone, hour * _HOUR)
+    return first if first == _offset(zone, (hour + 1) * _HOUR - 1) else None
+
+
+def _offset(zone: ZoneInfo, local: int) -> int:
+    moment = (EPOCH + dt.timedelta(microseconds=local)).replace(tzinfo=zone)
+    offset = moment.utcoffset()
+    return offset // _MICROSECOND if offset is not None else 0
+
+
+def parse_timestamps(texts: pl.Series, form: str, zone: ZoneInfo) -> pl.Series:
+    """UTC microseconds (Int64) of texts without surrounding spaces; null if unreadable.
+
+    Means what `datetime.strptime` means, with the local time of `zone` unless `%z` says more.
+    Polars reads what both read alike; what it cannot read or might read otherwise goes to
+    strptime itself.
+    """
+    fast = _for_polars(form)
+    if fast is None:
+        read, doubtful = None, texts != ""
+    else:
+        moments = texts.str.to_datetime(fast, time_unit="us", strict=False)
+        read = moments.to_physical()
+        doubtful = _doubtful(texts, read, form) & (texts != "")
+    values = np.zeros(len(texts), np.int64) if read is None else read.fill_null(0).to_numpy()
+    known = np.zeros(len(texts), bool) if read is None else read.is_not_null().to_numpy()
+    utc = values.copy() if "%z" in form else to_utc(values, zone)
+    known = known.copy()
+    rows = doubtful.fill_null(value=False).arg_true().to_numpy()
+    if len(rows):
+        exact: dict[str, int | None] = {}
+        for row, text in zip(rows, texts.gather(rows), strict=True):
+            if text not in exact:
+                exact[text] = _strptime(text, form, zone)
+            found = exact[text]
+            known[row] = found is not None
+            utc[row] = found or 0
+    return pl.select(
+        pl.when(pl.Series(known, dtype=pl.Boolean)).then(pl.Series(utc, dtype=pl.Int64))
+    ).to_series()
+
+
+def parse_dates(texts: pl.Series, form: str) -> pl.Series:
+    """Dates of texts: ISO, else by the date part of a timestamp format; null if unreadable."""
+    days = parse_timestamps(texts, "%Y-%m-%d", _UTC)
+    other = date_part(form)
+    if other not in (None, "%Y-%m-%d") and bool(((texts != "") & days.is_null()).any()):
+        assert other is not None  # noqa: S101 - for the type checker
+        days = days.fill_null(parse_timestamps(texts, other, _UTC))
+    return (days // DAY).cast(pl.Int32).cast(pl.Date)
+
+
+def date_part(form: str) -> str | None:
+    """The part of a strptime format from its first to its last date directive."""
+    found = list(_DIRECTIVE.finditer(form))
+    dates = [match for match in found if match[1] in _OF_DATES]
+    if not dates:
+        return None
+    inside = [m for m in found if dates[0].start() <= m.start() <= dates[-1].start()]
+    return form[dates[0].start() : dates[-1].end()] if len(inside) == len(dates) else None
+
+
+def _for_polars(form: str) -> str | None:
+    """The same format for polars; None if only strptime knows what it means."""
+    rest = form.replace("%S.%f", "%S")
+    if not all(match[1] in _ALIKE for match in _DIRECTIVE.finditer(rest)) or rest.endswith("%"):
+        return None
+    return form.replace("%S.%f", "%S%.f")
+
+
+def _doubtful(texts: pl.Series, read: pl.Series, form: str) -> pl.Series:
+    """Where polars and strptime may differ: short years, second 60, signs, fractions."""
+    doubt = read.is_null() | (read < _YEAR_1000)
+    doubt |= (read % _MINUTE < _SECOND) & texts.str.contains("60", literal=True)
+    if "%z" not in form:
+        doubt |= texts.str.contains("+", literal=True)
+    if "%f" in form:
+        doubt |= ~texts.str.contains(r"\.[0-9]{1,6}([^0-9]|$)")
+    return doubt
+
+
+def _strptime(text: str, form: str, zone: ZoneInfo) -> int | None:
+    try:
+        moment = dt.datetime.strptime(text, form)  # noqa: DTZ007 - the zone follows
+        return micros(moment if moment.tzinfo else moment.replace(tzinfo=zone))
+    except (ValueError, OverflowError):
+        return None

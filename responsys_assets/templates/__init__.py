@@ -1,0 +1,1 @@
+"""What `responsys init` writes; plain files, read as package data."""

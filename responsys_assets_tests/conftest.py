@@ -1,0 +1,216 @@
+"""What tests share: a real SFTP server, real keys, and projects made from a few lines."""
+
+from __future__ import annotations
+
+import json
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from responsys_assets.config.loader import load
+from responsys_assets.config.project import Project
+from responsys_assets.demo.server import SftpServer
+from responsys_assets.pgp.keys import PgpKeyPair, new_pgp_key
+from responsys_assets.servers import retry
+from responsys_assets.servers.ssh_keys import SshKeyPair, new_ssh_key
+
+MakeProject = Callable[..., Project]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _impatient() -> None:
+    """Attempts follow each other at once."""
+    retry.DELAY_SECONDS = 0.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account on a running SFTP server; `config` is its entry under `servers`."""
+
+    server: SftpServer
+    folder: Path  # the login folder
+    config: dict[str, Any]
+    log: Path
+
+    def logins(self) -> list[str]:
+        """What the server has seen, in order: connect, login, refused."""
+        if not self.log.exists():
+            return []
+        return [json.loads(line)["event"] for line in self.log.read_text().splitlines()]
+
+
+@pytest.fixture(scope="session")
+def client_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private SSH key file with its public part beside it (.pub)."""
+    return write_ssh_key(tmp_path_factory.mktemp("ssh") / "client", new_ssh_key())
+
+
+def write_ssh_key(path: Path, key: SshKeyPair) -> Path:
+    """The key pair as two files."""
+    path.write_text(key.private)
+    path.chmod(0o600)
+    path.with_suffix(".pub").write_text(key.public)
+    return path
+
+
+@pytest.fixture(scope="session")
+def sftp_account(tmp_path_factory: pytest.TempPathFactory, client_key: Path) -> Iterator[Account]:
+    """One SFTP server for the whole run; use `sftp_folder` for a folder of your own on it."""
+    folder = tmp_path_factory.mktemp("sftp")
+    (folder / "root").mkdir()
+    host_key = write_ssh_key(folder / "host", new_ssh_key(kind="ed25519"))
+    server = SftpServer(
+        folder / "root",
+        host_key=host_key,
+        authorized_key=client_key.with_suffix(".pub"),
+        username="acme_scp",
+        log=folder / "log",
+    )
+    with server:
+        yield Account(server, folder / "root", sftp_config(server, client_key), folder / "log")
+
+
+def sftp_config(server: SftpServer, client_key: Path) -> dict[str, Any]:
+    """The entry under `servers` for a running server."""
+    return {
+        "type": "sftp",
+        "host": server.host,
+        "port": server.port,
+        "username": server.username,
+        "private_key_file": str(client_key),
+        "host_keys": [server.host_key_line],
+    }
+
+
+@pytest.fixture
+def sftp_folder(sftp_account: Account, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A fresh folder on the SFTP server; its name is the folder relative to the login folder."""
+    folder = sftp_account.folder / f"{tmp_path.parent.name}-{tmp_path.name}"
+    folder.mkdir()
+    return folder
+
+
+@dataclass(frozen=True)
+class PgpKeys:
+    """Key pairs, each with the files `<name>.key` and `<name>.asc` in `folder`."""
+
+    folder: Path
+    pairs: Mapping[str, PgpKeyPair] = field(default_factory=dict)
+
+    def private(self, name: str) -> Path:
+        return self.folder / f"{name}.key"
+
+    def public(self, name: str) -> Path:
+        return self.folder / f"{name}.asc"
+
+    def fingerprint(self, name: str) -> str:
+        return self.pairs[name].fingerprint
+
+
+LOCKED_PASSPHRASE = "correct horse ünd battery"  # noqa: S105
+
+
+@pytest.fixture(scope="session")
+def pgp_keys(tmp_path_factory: pytest.TempPathFactory) -> PgpKeys:
+    """`own`, `partner` and `sender` without passphrase; `locked` has LOCKED_PASSPHRASE."""
+    folder = tmp_path_factory.mktemp("pgp")
+    pairs = {
+        name: new_pgp_key(
+            name,
+            f"{name}@example.com",
+            passphrase=LOCKED_PASSPHRASE if name == "locked" else None,
+        )
+        for name in ("own", "partner", "sender", "locked")
+    }
+    for name, pair in pairs.items():
+        (folder / f"{name}.key").write_text(pair.private)
+        (folder / f"{name}.asc").write_text(pair.public)
+    return PgpKeys(folder, pairs)
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> MakeProject:
+    """A function that makes a project in `tmp_path`: top-level keys of the configuration
+    replace the defaults (a local server `files`, one list `core` on it)."""
+
+    def make(env: Mapping[str, str] | None = None, **keys: Any) -> Project:
+        config: dict[str, Any] = {
+            "account": {"name": "acme", "timezone": "America/New_York"},
+            "lake": "./lake",
+            "servers": {"files": {"type": "local", "path": str(tmp_path / "files")}},
+            "lists": {"core": {"server": "files", "files": "CORE_{YYYYMMDD}.csv"}},
+            "profiles": {"match_on": "CUSTOMER_ID_"},
+            **keys,
+        }
+        (tmp_path / "files").mkdir(exist_ok=True)
+        file = tmp_path / "responsys.yaml"
+        file.write_text(json.dumps(config))  # JSON is YAML
+        return load(file, env or {})
+
+    return make
+
+
+class FaultProxy:
+    """A TCP relay to a server that cuts or freezes connections after so many bytes down."""
+
+    def __init__(self, port: int) -> None:
+        self.after: int | None = None
+        self.freeze = False
+        self._target = port
+        self._released = threading.Event()
+        proxy = self
+
+        class Relay(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                proxy._relay(self.request)
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay)
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def _relay(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._target)) as server:
+            up = threading.Thread(target=self._pump, args=(client, server, False), daemon=True)
+            up.start()
+            self._pump(server, client, True)
+            for each in (client, server):
+                try:
+                    each.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+            up.join()
+
+    def _pump(self, source: socket.socket, target: socket.socket, down: bool) -> None:
+        passed = 0
+        try:
+            while data := source.recv(65536):
+                passed += len(data)
+                if down and self.after is not None and passed > self.after:
+                    if self.freeze:
+                        self._released.wait()
+                    return
+                target.sendall(data)
+        except OSError:
+            return
+
+    def stop(self) -> None:
+        self._released.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def fault_proxy(sftp_account: Account) -> Iterator[FaultProxy]:
+    """A faulty way to the SFTP server: set `after` (bytes) and `freeze` (else it cuts)."""
+    proxy = FaultProxy(sftp_account.server.port)
+    yield proxy
+    proxy.stop()
