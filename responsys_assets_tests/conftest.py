@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import socketserver
@@ -182,10 +183,8 @@ class FaultProxy:
             up.start()
             self._pump(server, client, True)
             for each in (client, server):
-                try:
+                with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
             up.join()
 
     def _pump(self, source: socket.socket, target: socket.socket, down: bool) -> None:

@@ -154,7 +154,7 @@ class Comparison:
         return int(row[0])
 
     def _batches(self, query: str) -> Iterator[pl.DataFrame]:
-        for batch in self._connection.sql(query).to_arrow_reader(BATCH_ROWS):
+        for batch in engine.batches(self._connection, query, BATCH_ROWS):
             yield cast(pl.DataFrame, pl.from_arrow(batch))
 
 

@@ -12,6 +12,7 @@ import datetime as dt
 import json
 import socket
 import string
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -113,8 +114,10 @@ def make_account(folder: Path, *, rows: int, days: int, seed: int, today: dt.dat
 def _make_keys(folder: Path) -> str:
     """All key pairs; returns the public host key."""
     keys = make_private_folder(folder / "keys")
-    own = new_pgp_key("Demo project", "demo@example.com", passphrase=_PASSPHRASE)
-    partner = new_pgp_key("Demo partner", "partner@example.com")
+    with ThreadPoolExecutor() as pool:  # finding primes takes seconds
+        making = pool.submit(new_pgp_key, "Demo partner", "partner@example.com")
+        own = new_pgp_key("Demo project", "demo@example.com", passphrase=_PASSPHRASE)
+        partner = making.result()
     ssh = new_ssh_key("demo")
     host = new_ssh_key("demo-host", kind="ed25519")
     for name, text in {

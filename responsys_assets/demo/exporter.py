@@ -18,8 +18,6 @@ from __future__ import annotations
 import datetime as dt
 import io
 import os
-import subprocess
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -30,7 +28,7 @@ from typing import Literal
 import polars as pl
 
 from responsys_assets.demo.lists import Lists
-from responsys_assets.errors import PgpError
+from responsys_assets.demo.sender import encrypt
 
 LIST_NAMES = ("core", "loyalty", "web")
 _CHUNK_ROWS = 200_000
@@ -203,33 +201,3 @@ def _gzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         yield packer.compress(piece)
     yield packer.flush()
-
-
-def encrypt(pieces: Iterable[bytes], target: Path, public_key: Path, *, compress: bool) -> None:
-    """Stream into a PGP message for one public key, with gpg's own compression or none.
-
-    This is the sender's side, so it shares no code with the one that decrypts.
-
-    Raises:
-        PgpError: if gpg fails.
-    """
-    compression = ["--compress-level", "1"] if compress else ["--compress-algo", "none"]
-    with tempfile.TemporaryDirectory(prefix="rsys-") as home:
-        command = ["gpg", "--homedir", home, "--batch", "--quiet", "--no-tty", "--yes"]
-        command += ["--trust-model", "always", "--no-autostart", *compression]
-        command += ["--recipient-file", str(public_key), "--output", str(target), "--encrypt"]
-        with subprocess.Popen(  # noqa: S603 (fixed arguments)
-            command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ) as process:
-            pipe = process.stdin
-            if pipe is None:
-                raise RuntimeError("gpg was started without an input")
-            try:
-                with pipe:
-                    for piece in pieces:
-                        pipe.write(piece)
-            except BrokenPipeError:
-                pass  # gpg has ended; its exit code says the rest
-        if process.returncode != 0:
-            target.unlink(missing_ok=True)
-            raise PgpError("encryption", f"gpg could not encrypt {target.name} for {public_key}")

@@ -10,6 +10,7 @@ folder tree and nothing outside of it, to one user with one key.
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import json
 import logging
@@ -21,11 +22,20 @@ import sys
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import paramiko
+from paramiko.common import (
+    AUTH_FAILED,
+    AUTH_SUCCESSFUL,
+    OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED,
+    OPEN_SUCCEEDED,
+)
 from paramiko.message import Message
 from paramiko.sftp import CMD_EXTENDED, CMD_EXTENDED_REPLY, CMD_VERSION, SFTP_OK, int64
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _LOOPBACK = "127.0.0.1"
 _READY_SECONDS = 30.0
@@ -42,22 +52,22 @@ class _Door(paramiko.ServerInterface):
         self._key = key
         self._log = log
 
-    def get_allowed_auths(self, username: str) -> str:
+    def get_allowed_auths(self, _username: str) -> str:
         return "publickey"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         good = username == self._username and key.asbytes() == self._key.asbytes()
         self._log.write("login" if good else "refused")
-        return paramiko.AUTH_SUCCESSFUL if good else paramiko.AUTH_FAILED
+        return AUTH_SUCCESSFUL if good else AUTH_FAILED
 
-    def check_auth_none(self, username: str) -> int:
+    def check_auth_none(self, _username: str) -> int:
         self._log.write("refused")
-        return int(paramiko.AUTH_FAILED)
+        return AUTH_FAILED
 
-    def check_channel_request(self, kind: str, chanid: int) -> int:
+    def check_channel_request(self, kind: str, _chanid: int) -> int:
         if kind == "session":
-            return int(paramiko.OPEN_SUCCEEDED)
-        return int(paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED)
+            return OPEN_SUCCEEDED
+        return OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
 
 class _Log:
@@ -88,7 +98,7 @@ class _Open(paramiko.SFTPHandle):
         except OSError as error:
             return _code(error)
 
-    def write(self, offset: int, data: bytes) -> int:
+    def write(self, offset: int, data: Buffer) -> int:
         try:
             os.pwrite(self._descriptor, data, offset)
         except OSError as error:
@@ -101,7 +111,7 @@ class _Open(paramiko.SFTPHandle):
         except OSError as error:
             return _code(error)
 
-    def chattr(self, attr: paramiko.SFTPAttributes) -> int:
+    def chattr(self, _attr: paramiko.SFTPAttributes) -> int:
         return int(SFTP_OK)
 
 
@@ -136,7 +146,9 @@ class _Tree(paramiko.SFTPServerInterface):
                 for entry in entries:
                     with contextlib.suppress(FileNotFoundError):
                         shown = entry.stat(follow_symlinks=False)
-                        found.append(paramiko.SFTPAttributes.from_stat(shown, entry.name))
+                        attributes = paramiko.SFTPAttributes.from_stat(shown)
+                        attributes.filename = entry.name  # type: ignore[assignment]
+                        found.append(attributes)
         except OSError as error:
             return _code(error)
         return found
@@ -154,7 +166,7 @@ class _Tree(paramiko.SFTPServerInterface):
             return _code(error)
 
     def open(
-        self, path: str, flags: int, attr: paramiko.SFTPAttributes
+        self, path: str, flags: int, _attr: paramiko.SFTPAttributes
     ) -> paramiko.SFTPHandle | int:
         try:
             descriptor = os.open(self._followed(path), flags | os.O_NONBLOCK, 0o600)
@@ -178,7 +190,7 @@ class _Tree(paramiko.SFTPServerInterface):
             lambda: os.replace(self._real(oldpath), self._real(newpath))  # noqa: PTH105
         )
 
-    def mkdir(self, path: str, attr: paramiko.SFTPAttributes) -> int:
+    def mkdir(self, path: str, _attr: paramiko.SFTPAttributes) -> int:
         return self._done(lambda: os.mkdir(self._real(path), 0o700))  # noqa: PTH102
 
     def rmdir(self, path: str) -> int:
@@ -187,7 +199,7 @@ class _Tree(paramiko.SFTPServerInterface):
     def chattr(self, path: str, attr: paramiko.SFTPAttributes) -> int:
         def touch() -> None:
             if attr.st_mtime is not None:
-                os.utime(self._followed(path), (attr.st_atime, attr.st_mtime))
+                os.utime(self._followed(path), (attr.st_atime or 0, attr.st_mtime))
 
         return self._done(touch)
 
@@ -202,6 +214,12 @@ class _Tree(paramiko.SFTPServerInterface):
 
 class _Sftp(paramiko.SFTPServer):
     """Says which extensions it has, and takes large requests as OpenSSH's server does."""
+
+    if TYPE_CHECKING:  # paramiko's internals, which its stubs leave out
+
+        def _read_packet(self) -> tuple[int, bytes]: ...
+        def _send_packet(self, t: int, message: Message) -> None: ...
+        def _response(self, number: int, t: int, *parts: object) -> None: ...
 
     def _send_server_version(self) -> int:
         _, data = self._read_packet()
@@ -218,24 +236,25 @@ class _Sftp(paramiko.SFTPServer):
             sizes = (_LARGEST_REQUEST + 1024, _LARGEST_REQUEST, _LARGEST_REQUEST, 0)
             self._response(request_number, CMD_EXTENDED_REPLY, *map(int64, sizes))
         else:
-            super()._process(t, request_number, msg)
+            super()._process(t, request_number, msg)  # type: ignore[misc]
 
 
 def _code(error: OSError) -> int:
-    return int(paramiko.SFTPServer.convert_errno(error.errno))
+    return int(paramiko.SFTPServer.convert_errno(error.errno or 0))
 
 
 def _serve(options: argparse.Namespace) -> None:
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     host_key = paramiko.PKey.from_path(options.host_key)
     kind, data, *_ = options.authorized_key.read_text().split()
-    client_key = paramiko.PublicBlob.from_string(f"{kind} {data}")
-    authorized = paramiko.PKey.from_type_string(kind, client_key.key_blob)
+    authorized = paramiko.PKey.from_type_string(kind, base64.b64decode(data))
     log = _Log(options.log)
     door = _Door(options.username, authorized, log)
     with socket.create_server((_LOOPBACK, options.port)) as listener:
         shown = f"{host_key.get_name()} {host_key.get_base64()}"
-        print(json.dumps({"port": listener.getsockname()[1], "host_key": shown}), flush=True)
+        said = json.dumps({"port": listener.getsockname()[1], "host_key": shown})
+        sys.stdout.write(f"{said}\n")
+        sys.stdout.flush()
         while True:
             connection, _ = listener.accept()
             log.write("connect")

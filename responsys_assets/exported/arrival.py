@@ -21,6 +21,8 @@ from responsys_assets.lake.receipts import Arrival, Kind, RemoteFile
 Action = Literal["take", "known", "wait", "ignore"]
 
 _STEM_ENDINGS = (".gpg", ".pgp", ".asc", ".zip", ".gz", ".csv", ".txt")
+_Judgement = tuple[Action, str | None, str | None]  # action, reason, detail
+
 _AHEAD = dt.timedelta(days=1)
 _FIRST_YEAR = 1970
 
@@ -151,9 +153,9 @@ def _candidates(
 
 
 def _stamp(local: dt.datetime | None, data: RemoteFile, zone: ZoneInfo) -> dt.datetime:
-    """The stamp with the account's offset of that moment; a time that occurs twice is the first."""
+    """The stamp with the account's offset then; of a time that occurs twice, the first."""
     stamp = dt.datetime.fromtimestamp(data.mtime, zone) if local is None else local
-    offset = stamp.replace(tzinfo=zone, fold=stamp.fold if local is None else 0).utcoffset()
+    offset = (stamp if local is None else stamp.replace(tzinfo=zone, fold=0)).utcoffset()
     # offsets before standard time have seconds, which JSON cannot say
     minutes = (offset or dt.timedelta()) // dt.timedelta(minutes=1)
     return stamp.replace(tzinfo=dt.timezone(dt.timedelta(minutes=minutes)), fold=0)
@@ -180,28 +182,40 @@ def _decision(
 
 def _judge(
     candidate: _Candidate, arrivals: Collection[Arrival], now: dt.datetime, *, ambiguous: bool
-) -> tuple[Action, str | None, str | None]:
-    source, data, stamp = candidate.source, candidate.data, candidate.stamp
+) -> _Judgement:
     if _is_known(candidate, arrivals, ambiguous=ambiguous):
         return "known", None, None
-    if source.since is not None and stamp.date() < source.since:
-        return "ignore", "before_since", f"its stamp is before {source.since}"
+    return _judge_stamp(candidate, now) or _judge_ready(candidate, now) or ("take", None, None)
+
+
+def _judge_stamp(candidate: _Candidate, now: dt.datetime) -> _Judgement | None:
+    """Why the stamp keeps an export from being taken."""
+    since, stamp = candidate.source.since, candidate.stamp
+    if since is not None and stamp.date() < since:
+        return "ignore", "before_since", f"its stamp is before {since}"
     if stamp.year < _FIRST_YEAR:
         what = f"its stamp is of the year {stamp.year}; give it its right name"
         return "wait", "stamp_out_of_range", what
-    if stamp.replace(tzinfo=None) - stamp.utcoffset() > _utc(now) + _AHEAD:  # type: ignore[operator]
+    # as naive times of one offset: year 9999 has no room for a conversion
+    here = now.astimezone(stamp.tzinfo).replace(tzinfo=None)
+    if stamp.replace(tzinfo=None) - here > _AHEAD:
         what = f"its stamp {stamp:%Y-%m-%d %H:%M} is more than a day ahead; it is taken then"
         return "wait", "stamp_in_future", what
+    return None
+
+
+def _judge_ready(candidate: _Candidate, now: dt.datetime) -> _Judgement | None:
+    """Why an export is not ready yet."""
+    source, data = candidate.source, candidate.data
     if isinstance(source.ready, ReadyFile):
         if candidate.ready is not None:
-            return "take", None, None
+            return None
         names = " or ".join(ready_names(data.name, source.ready.suffix))
         return "wait", "no_ready_file", f"its ready file is not there yet: {names}"
-    settle = source.settle or dt.timedelta()
-    if now.timestamp() - data.mtime < settle.total_seconds():
-        seconds = f"{settle.total_seconds():g}"
-        return "wait", "settling", f"it is taken when unchanged for {seconds} s"
-    return "take", None, None
+    settle = (source.settle or dt.timedelta()).total_seconds()
+    if now.timestamp() - data.mtime < settle:
+        return "wait", "settling", f"it is taken when unchanged for {settle:g} s"
+    return None
 
 
 def _is_known(candidate: _Candidate, arrivals: Collection[Arrival], *, ambiguous: bool) -> bool:
@@ -218,10 +232,6 @@ def _is_known(candidate: _Candidate, arrivals: Collection[Arrival], *, ambiguous
         if arrival.ready == candidate.ready and (ambiguous or not arrival.ambiguous_ready):
             return True
     return False
-
-
-def _utc(moment: dt.datetime) -> dt.datetime:
-    return moment.astimezone(dt.UTC).replace(tzinfo=None)
 
 
 def ready_patterns(pattern: FilePattern, suffix: str) -> list[FilePattern]:

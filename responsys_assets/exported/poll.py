@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -63,8 +64,7 @@ def look(project: Project, server_name: str) -> list[FolderView]:
 def read_arrivals(lake: Lake, list_name: str) -> list[Arrival]:
     """Everything that ever arrived for a list; raises LakeError for a damaged receipt."""
     return [
-        Arrival.read(path)
-        for path in sorted(lake.exported(list_name).glob("*/*/*.arrival.json"))
+        Arrival.read(path) for path in sorted(lake.exported(list_name).glob("*/*/*.arrival.json"))
     ]
 
 
@@ -73,19 +73,19 @@ def _places(
 ) -> dict[str, dict[str, dict[str, ProfileList]]]:
     """Server, folder, lists: all lists of the folders that the wanted lists read."""
     lists = project.config.lists
+    read = {(lists[name].server, _folder(lists[name])) for name in wanted}
     places: dict[str, dict[str, dict[str, ProfileList]]] = {}
-    for name in wanted:
-        source = lists[name]
-        places.setdefault(source.server, {}).setdefault(source.folder, {})
     for name, source in lists.items():
-        for folder in places.get(source.server, {}):
-            if _same(folder, source.folder):
-                places[source.server][folder][name] = source
+        if (source.server, _folder(source)) in read:
+            folders = places.setdefault(source.server, {})
+            folders.setdefault(_folder(source), {})[name] = source
     return places
 
 
-def _same(one: str, other: str) -> bool:
-    return one.rstrip("/") == other.rstrip("/")
+def _folder(source: ProfileList) -> str:
+    """The folder spelled in one way."""
+    folder = posixpath.normpath(source.folder) if source.folder else ""
+    return "" if folder == "." else folder
 
 
 def _with_ready_text(server: Server, decision: Decision) -> Decision:

@@ -13,9 +13,8 @@ from responsys_assets.config.patterns import FilePattern
 from responsys_assets.exported.arrival import match, ready_names, ready_patterns
 from responsys_assets.lake.receipts import RemoteFile
 
-_SEPARATOR = r"[-_.]?"
 _DATES = (  # the order of trust: a year first cannot be taken for anything else
-    ("{a}YYYY{s}MM{t}DD", r"(?<!\d)(\d{4})([-_.]?)(\d\d)([-_.]?)(\d\d)", (0, 2, 4)),
+    ("YYYY{s}MM{t}DD", r"(?<!\d)(\d{4})([-_.]?)(\d\d)([-_.]?)(\d\d)", (0, 2, 4)),
     ("MM{s}DD{t}YYYY", r"(?<!\d)(\d\d)([-_.]?)(\d\d)([-_.]?)(\d{4})", (4, 0, 2)),
     ("DD{s}MM{t}YYYY", r"(?<!\d)(\d\d)([-_.]?)(\d\d)([-_.]?)(\d{4})", (4, 2, 0)),
 )
@@ -35,22 +34,29 @@ class Unmatched:
     pattern: str | None = None
 
 
-def unmatched(
-    lists: Mapping[str, ProfileList], listing: Sequence[RemoteFile]
-) -> list[Unmatched]:
+def unmatched(lists: Mapping[str, ProfileList], listing: Sequence[RemoteFile]) -> list[Unmatched]:
     """The files of a folder that are neither data nor ready files of the lists reading it."""
     names = {file.name for file in listing}
     data = {name for name in names if any(match(source, name) for source in lists.values())}
-    expected: set[str] = set()
-    orphans: list[FilePattern] = []
-    for source in lists.values():
-        if isinstance(source.ready, ReadyFile):
-            for name in data:
-                expected.update(ready_names(name, source.ready.suffix))
-            for _, pattern in source.patterns():
-                orphans += ready_patterns(pattern, source.ready.suffix)
+    ready = [s.ready.suffix for s in lists.values() if isinstance(s.ready, ReadyFile)]
+    orphans = [
+        pattern
+        for source in lists.values()
+        if isinstance(source.ready, ReadyFile)
+        for _, data_pattern in source.patterns()
+        for pattern in ready_patterns(data_pattern, source.ready.suffix)
+    ]
+    # a ready file is told with its data file, also one of a data file that no list takes
+    suffixes = {*ready, ReadyFile().suffix}
+    told = {
+        each
+        for name in names
+        for suffix in suffixes
+        for each in ready_names(name, suffix)
+        if each != name
+    }
     found = []
-    for name in sorted(names - data - expected):
+    for name in sorted(names - data - told):
         if any(pattern.match(name) for pattern in orphans):
             found.append(Unmatched(printable(name), "ready_without_data"))
         else:
@@ -80,7 +86,7 @@ def _with_stamp(name: str) -> str | None:
             year, month, day = (int(found.groups()[place]) for place in order)
             if year not in _YEARS or not _is_date(year, month, day):
                 continue
-            stamp = form.format(a="", s=found[2], t=found[4])
+            stamp = form.format(s=found[2], t=found[4])
             before, after = name[: found.start()], name[found.end() :]
             time = _TIME.match(after)
             if time is None:
@@ -99,7 +105,7 @@ def _is_date(year: int, month: int, day: int) -> bool:
 
 def _time(found: re.Match[str]) -> str:
     lead, hour, gap, minute, other, second = found.groups()
-    if int(hour) > 23 or int(minute or 0) > 59 or int(second or 0) > 59:  # noqa: PLR2004
+    if int(hour) > 23 or int(minute or 0) > 59 or int(second or 0) > 59:
         return found[0]
     parts = "HH" + (f"{gap}MI" if minute else "") + (f"{other}SS" if second else "")
     return f"{lead}{{{parts}}}"

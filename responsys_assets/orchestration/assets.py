@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
 import dagster as dg
 
@@ -43,9 +42,9 @@ def build(project: Project) -> list[dg.AssetsDefinition]:
 
 
 def exported_asset(project: Project, name: str) -> dg.AssetsDefinition:
-    arguments = catalog.exported_arguments(project, name)
+    spec = catalog.exported_spec(project, name)
 
-    @dg.asset(**arguments, check_specs=_specs(arguments, EXPORTED_CHECKS))
+    @_step(project, spec, EXPORTED_CHECKS)
     def exported(context: dg.AssetExecutionContext) -> Events:
         with plain_failures():
             lake, progress = Lake(project.lake_path), LogProgress(context.log)
@@ -68,9 +67,9 @@ def exported_asset(project: Project, name: str) -> dg.AssetsDefinition:
 
 
 def staged_asset(project: Project, name: str) -> dg.AssetsDefinition:
-    arguments = catalog.staged_arguments(project, name)
+    spec = catalog.staged_spec(project, name)
 
-    @dg.asset(**arguments, check_specs=_specs(arguments, STAGED_CHECKS))
+    @_step(project, spec, STAGED_CHECKS)
     def staged(context: dg.AssetExecutionContext) -> Events:
         with plain_failures():
             lake = Lake(project.lake_path)
@@ -83,9 +82,9 @@ def staged_asset(project: Project, name: str) -> dg.AssetsDefinition:
 
 
 def profiles_asset(project: Project) -> dg.AssetsDefinition:
-    arguments = catalog.profiles_arguments(project)
+    spec = catalog.profiles_spec(project)
 
-    @dg.asset(**arguments, check_specs=_specs(arguments, PROFILES_CHECKS))
+    @_step(project, spec, PROFILES_CHECKS)
     def merged(context: dg.AssetExecutionContext) -> Events:
         with plain_failures():
             lake, progress = Lake(project.lake_path), LogProgress(context.log)
@@ -98,16 +97,16 @@ def profiles_asset(project: Project) -> dg.AssetsDefinition:
             if context.run.tags.get(PRUNE) == YES:
                 with lake.writing(progress.say):
                     prune(project, lake)
-            yield from reports.profiles(project, lake, snapshot).events()
+            yield from reports.profiles(project, snapshot).events()
 
     return merged
 
 
 def segment_asset(project: Project, name: str) -> dg.AssetsDefinition:
-    arguments = catalog.segment_arguments(project, name)
+    spec = catalog.segment_spec(project, name)
     checks = {} if project.config.segments[name].channel == "none" else SEGMENT_CHECKS
 
-    @dg.asset(**arguments, check_specs=_specs(arguments, checks))
+    @_step(project, spec, checks)
     def segment(context: dg.AssetExecutionContext) -> Events:
         with plain_failures():
             lake = Lake(project.lake_path)
@@ -119,23 +118,31 @@ def segment_asset(project: Project, name: str) -> dg.AssetsDefinition:
 
 
 def delivery_asset(project: Project, name: str) -> dg.AssetsDefinition:
-    arguments = catalog.delivery_arguments(project, name)
+    spec = catalog.delivery_spec(project, name)
 
-    @dg.asset(**arguments, check_specs=_specs(arguments, DELIVERY_CHECKS))
+    @_step(project, spec, DELIVERY_CHECKS)
     def delivery(context: dg.AssetExecutionContext) -> Events:
         with plain_failures():
             lake = Lake(project.lake_path)
             result = deliver_one(project, lake, name, progress=LogProgress(context.log))
-            yield from reports.delivery(project, name, result).events()
+            yield from reports.delivery(project, lake, name, result).events()
 
     return delivery
 
 
-def _specs(arguments: Mapping[str, Any], checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
-    return [
-        dg.AssetCheckSpec(name, asset=arguments["key"], description=said, blocking=True)
-        for name, said in checks.items()
-    ]
+def _step(
+    project: Project, spec: dg.AssetSpec, checks: Mapping[str, str]
+) -> Callable[[Callable[[dg.AssetExecutionContext], Events]], dg.AssetsDefinition]:
+    """An asset of one fat step, with its checks."""
+    return dg.multi_asset(
+        name="__".join(spec.key.path),
+        specs=[spec],
+        check_specs=[
+            dg.AssetCheckSpec(name, asset=spec.key, description=said, blocking=True)
+            for name, said in checks.items()
+        ],
+        pool=catalog.pool(project),
+    )
 
 
 def _day(context: dg.AssetExecutionContext) -> dt.date:

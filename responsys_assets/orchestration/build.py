@@ -29,10 +29,11 @@ def load_definitions() -> dg.Definitions:
 
 def build_definitions(project: Project, *, automated: bool = False) -> dg.Definitions:
     """Assets, jobs, sensors and schedules; these run by default only if `automated`."""
+    known = jobs.build(project)
     return dg.Definitions(
         assets=assets.build(project),
-        jobs=jobs.build(project),
-        sensors=sensors.build(project, automated=automated),
-        schedules=schedules.build(project, automated=automated),
+        jobs=[*known.values()],
+        sensors=sensors.build(project, known, automated=automated),
+        schedules=schedules.build(project, known, automated=automated),
         executor=dg.in_process_executor,  # few, fat steps
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Any
 
 import dagster as dg
 
@@ -55,100 +54,96 @@ def pool(project: Project) -> str:
     return f"lake_{account or 'of_account'}"
 
 
-def exported_arguments(project: Project, name: str) -> dict[str, Any]:
+def exported_spec(project: Project, name: str) -> dg.AssetSpec:
     source = project.config.lists[name]
     server = project.config.servers[source.server]
     ready = "their ready files" if source.ready != "none" else f"{source.settle} of quiet"
     patterns = ", ".join(f"`{pattern}`" for _, pattern in source.patterns())
-    return {
-        "key": exported_key(name),
-        "group_name": "exported",
-        "kinds": {server.type, "pgp"} if source.encrypted else {server.type, "csv"},
-        "owners": OWNERS,
-        "tags": {"responsys/list": name, "responsys/server": source.server},
-        "description": (
+    return dg.AssetSpec(
+        key=exported_key(name),
+        group_name="exported",
+        kinds={server.type, "pgp"} if source.encrypted else {server.type, "csv"},
+        owners=OWNERS,
+        tags={"responsys/list": name, "responsys/server": source.server},
+        description=(
             f"Exports of the list **{name}** as server `{source.server}` sent them "
-            f"(folder `{source.folder or '.'}`, {patterns}), taken after {ready}, kept encrypted.\n\n"
+            f"(folder `{source.folder or '.'}`, {patterns}), taken after {ready}, "
+            "kept encrypted.\n\n"
             "*Red?* No export of the day is there, or the server cannot be reached. "
             "`responsys doctor` says which, and what to do."
         ),
-        "pool": pool(project),
-        "partitions_def": days(project),
-    }
+        partitions_def=days(project),
+    )
 
 
-def staged_arguments(project: Project, name: str) -> dict[str, Any]:
-    return {
-        "key": staged_key(name),
-        "deps": [exported_key(name)],
-        "group_name": "staged",
-        "kinds": {"parquet", "python"},
-        "owners": OWNERS,
-        "tags": {"responsys/list": name},
-        "description": (
+def staged_spec(project: Project, name: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key=staged_key(name),
+        deps=[exported_key(name)],
+        group_name="staged",
+        kinds={"parquet", "python"},
+        owners=OWNERS,
+        tags={"responsys/list": name},
+        description=(
             f"Checked records of the list **{name}**: decrypted, typed, each with its source line. "
             "What cannot be read is in quarantine with a reason.\n\n"
             "*Red?* An export is held and nothing of it was taken; the last accepted one stays in "
             f"force. `responsys exports {name}` shows why and takes your decision."
         ),
-        "pool": pool(project),
-        "partitions_def": days(project),
-    }
+        partitions_def=days(project),
+    )
 
 
-def profiles_arguments(project: Project) -> dict[str, Any]:
+def profiles_spec(project: Project) -> dg.AssetSpec:
     config = project.config
-    return {
-        "key": PROFILES,
-        "deps": [staged_key(name) for name in config.lists],
-        "group_name": "profiles",
-        "kinds": {"duckdb", "parquet"},
-        "owners": OWNERS,
-        "description": (
+    return dg.AssetSpec(
+        key=PROFILES,
+        deps=[staged_key(name) for name in config.lists],
+        group_name="profiles",
+        kinds={"duckdb", "parquet"},
+        owners=OWNERS,
+        description=(
             f"One row a person from {', '.join(config.lists)}, matched on "
             f"{' + '.join(config.profiles.match_columns)}: the latest updated row wins, an opt-out "
             "always. Every run that finds something new makes a snapshot."
         ),
-        "pool": pool(project),
-    }
+    )
 
 
-def segment_arguments(project: Project, name: str) -> dict[str, Any]:
+def segment_spec(project: Project, name: str) -> dg.AssetSpec:
     segment = project.config.segments[name]
     consent = (
         "no channel: consent is not applied"
         if segment.channel == "none"
         else f"only people we may reach by {segment.channel}"
     )
-    return {
-        "key": segment_key(name),
-        "deps": [PROFILES],
-        "group_name": "segments",
-        "kinds": {"duckdb", "parquet"},
-        "owners": OWNERS,
-        "tags": {"responsys/channel": segment.channel},
-        "description": f"Profiles where `{segment.where}`; {consent}.",
-        "pool": pool(project),
-    }
+    return dg.AssetSpec(
+        key=segment_key(name),
+        deps=[PROFILES],
+        group_name="segments",
+        kinds={"duckdb", "parquet"},
+        owners=OWNERS,
+        tags={"responsys/channel": segment.channel},
+        description=f"Profiles where `{segment.where}`; {consent}.",
+    )
 
 
-def delivery_arguments(project: Project, name: str) -> dict[str, Any]:
+def delivery_spec(project: Project, name: str) -> dg.AssetSpec:
     config = project.config
     delivery = config.deliveries[name]
     kinds = {config.servers[delivery.to].type, "csv"}
-    return {
-        "key": delivery_key(name),
-        "deps": [delivery_source(config, name)],
-        "group_name": "deliveries",
-        "kinds": kinds | {"pgp"} if delivery.encrypt_for else kinds,
-        "owners": OWNERS,
-        "tags": {"responsys/server": delivery.to},
-        "description": (
+    return dg.AssetSpec(
+        key=delivery_key(name),
+        deps=[delivery_source(config, name)],
+        group_name="deliveries",
+        kinds=kinds | {"pgp"} if delivery.encrypt_for else kinds,
+        owners=OWNERS,
+        tags={"responsys/server": delivery.to},
+        description=(
             f"`{delivery.file}` to `{delivery.to}` (folder `{delivery.folder or '.'}`), "
             f"{'what changed' if delivery.mode == 'changes' else 'all rows'}; the same content is "
             "never sent twice.\n\n"
             f"*Red?* The plan waits for a person: `responsys plan {name}` shows what it would "
             f"change, `responsys apply {name} --release` lets it go."
         ),
-        "pool": pool(project),
-    }
+    )

@@ -40,18 +40,18 @@ def unaccounted(exports: Sequence[Export]) -> int:
     return lost
 
 
-def empty_keys(files: Sequence[Path], columns: Sequence[str]) -> int:
+def empty_keys(files: list[Path], columns: Sequence[str]) -> int:
     """Rows with an empty part of their key."""
     empty = pl.any_horizontal(pl.col(column).fill_null("") == "" for column in columns)
     return _number(files, empty.sum())
 
 
-def repeated_keys(files: Sequence[Path], columns: Sequence[str]) -> int:
+def repeated_keys(files: list[Path], columns: Sequence[str]) -> int:
     """Rows beyond the first of their key."""
     return _number(files, pl.len() - pl.struct(columns).n_unique())
 
 
-def filled(files: Sequence[Path]) -> dict[str, int]:
+def filled(files: list[Path]) -> dict[str, int]:
     """For each column the rows that have a value."""
     if not files:
         return {}
@@ -63,7 +63,9 @@ def filled(files: Sequence[Path]) -> dict[str, int]:
     return rows.select(counts).collect(engine="streaming").row(0, named=True)
 
 
-def unreachable(segment: Snapshot, profiles: Snapshot, channel: Channel, match: Sequence[str]) -> int:
+def unreachable(
+    segment: Snapshot, profiles: Snapshot, channel: Channel, match: Sequence[str]
+) -> int:
     """Rows of a segment without a profile that may be reached through the channel."""
     keys = [path for path in segment.files if path.parent.name == "keys"] or rows_of(segment)
     closed = pl.read_parquet(profiles.path / "closed" / f"{channel.name}.parquet")["address"]
@@ -73,10 +75,7 @@ def unreachable(segment: Snapshot, profiles: Snapshot, channel: Channel, match: 
     allowed = [
         pl.col(channel.permission) == "I",
         address != "",
-        ~address.map_batches(
-            lambda each: normalise(each, channel.address).is_in(closed.implode()),
-            return_dtype=pl.Boolean,
-        ),
+        ~normalise(address, channel.address).is_in(closed.implode()),
     ]
     if channel.deliverability in columns:
         allowed.append(pl.col(channel.deliverability).fill_null("") != "U")
@@ -85,7 +84,7 @@ def unreachable(segment: Snapshot, profiles: Snapshot, channel: Channel, match: 
     return int(wrong.select(pl.len()).collect(engine="streaming").item())
 
 
-def _number(files: Sequence[Path], expression: pl.Expr) -> int:
+def _number(files: list[Path], expression: pl.Expr) -> int:
     if not files:
         return 0
     return int(pl.scan_parquet(files).select(expression).collect(engine="streaming").item() or 0)

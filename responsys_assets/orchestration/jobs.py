@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
 
@@ -12,10 +12,20 @@ from responsys_assets.lake.lake import Lake
 from responsys_assets.orchestration import catalog
 from responsys_assets.orchestration.days import Day
 from responsys_assets.orchestration.failures import plain_failures
+from responsys_assets.orchestration.runless import tell_day
 from responsys_assets.orchestration.tags import DAY, ON_MISSING, PRUNE, YES
 
 REFRESH = "refresh"
 DAILY_SYNC = "daily_sync"
+
+
+if TYPE_CHECKING:
+    # what `define_asset_job` returns has no public name
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition,
+    )
+
+    Job: TypeAlias = dg.JobDefinition | UnresolvedAssetJobDefinition
 
 
 def ingest_name(list_name: str) -> str:
@@ -35,35 +45,27 @@ def refreshed(project: Project) -> list[dg.AssetKey]:
     ]
 
 
-def build(
-    project: Project,
-) -> list[dg.JobDefinition | dg.UnresolvedAssetJobDefinition]:
-    """All jobs of a configuration."""
+def build(project: Project) -> dict[str, Job]:
+    """All jobs of a configuration, by name."""
     config = project.config
     lists = {name: [catalog.exported_key(name), catalog.staged_key(name)] for name in config.lists}
-    found: list[dg.JobDefinition | dg.UnresolvedAssetJobDefinition] = [
+    found: list[Job] = [
         _asset_job(ingest_name(name), keys, f"Fetch and stage the exports of {name} of one day.")
         for name, keys in lists.items()
     ]
-    found.append(
-        _asset_job(
-            REFRESH,
-            refreshed(project),
-            "Merge, select and deliver what the lists have.",
-            {PRUNE: YES},
-        )
-    )
+    said = "Merge, select and deliver what the lists have."
+    found.append(_asset_job(REFRESH, refreshed(project), said, {PRUNE: YES}))
     if config.schedule is not None:
         keys = [key for pair in lists.values() for key in pair] + refreshed(project)
         tags = {PRUNE: YES, ON_MISSING: config.schedule.on_missing}
         found.append(_asset_job(DAILY_SYNC, keys, "All of `responsys sync`, for one day.", tags))
     found += [deadline_job(project, name) for name, each in config.lists.items() if each.deadline]
-    return found
+    return {job.name: job for job in found}
 
 
 def _asset_job(
     name: str, keys: list[dg.AssetKey], description: str, tags: dict[str, str] | None = None
-) -> dg.UnresolvedAssetJobDefinition:
+) -> Job:
     return dg.define_asset_job(
         name,
         selection=dg.AssetSelection.assets(*keys),
@@ -76,16 +78,16 @@ def _asset_job(
 def deadline_job(project: Project, list_name: str) -> dg.JobDefinition:
     """A job that fails if the list's export of the day was not accepted."""
 
-    @dg.op(name=f"judge_{deadline_name(list_name)}", out={})
-    def judge(context: dg.OpExecutionContext) -> Iterator[None]:
-        yield from ()
+    @dg.op(name=f"judge_{deadline_name(list_name)}")
+    def judge(context: dg.OpExecutionContext) -> None:
         with plain_failures():
             said = context.run.tags.get(DAY)
             day = dt.date.fromisoformat(said) if said else project.today()
             found = Day.read(Lake(project.lake_path), list_name, day)
             if found.accepted:
-                context.log.info("%s of %s is there", found.accepted[-1].file, day)
+                context.log.info("%s is there", found.accepted[-1].file)
                 return
+            tell_day(context.instance, project, list_name, day)
             late = found.refusal or found.absence or f"the export of {list_name} is not staged yet"
             raise dg.Failure(
                 f"{late}, and its deadline has passed. See `responsys doctor`", allow_retries=False

@@ -10,7 +10,6 @@ from pathlib import Path
 import dagster as dg
 import pyarrow.parquet as pq
 
-from responsys_assets.config.models import Config, Priority
 from responsys_assets.lake.exports import Export
 
 Metadata = dict[str, dg.MetadataValue | str | int | float]
@@ -67,15 +66,3 @@ def rows_by_day(exports: Iterable[Export]) -> dg.MarkdownMetadataValue:
     most = max((count for _, count in shown), default=0) or 1
     lines = [f"{day}  {'█' * round(_BAR * n / most):<{_BAR}}  {n:>12,}" for day, n in shown]
     return dg.MetadataValue.md("\n".join(["```", *lines, "```"]))
-
-
-def contributors(
-    config: Config, columns: Iterable[str], list_columns: Mapping[str, Iterable[str]]
-) -> dict[str, list[str]]:
-    """For each profile column the lists that may give its value."""
-    found = {}
-    for column in columns:
-        rule = config.profiles.rules.get(column)
-        allowed = rule.priority if isinstance(rule, Priority) else tuple(config.lists)
-        found[column] = [name for name in allowed if column in list_columns.get(name, ())]
-    return found

@@ -18,10 +18,8 @@ from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
 from responsys_assets.orchestration import catalog, evidence
 from responsys_assets.orchestration.days import Day
-from responsys_assets.orchestration.report import Check, Report
 from responsys_assets.orchestration.metadata import (
     Metadata,
-    contributors,
     lineage,
     parquet_columns,
     rows_by_day,
@@ -30,7 +28,9 @@ from responsys_assets.orchestration.metadata import (
     table,
     version_of,
 )
+from responsys_assets.orchestration.report import Check, Report
 from responsys_assets.system_columns import CHANNELS
+
 
 def exported(lake: Lake, list_name: str, day: dt.date, waiting: Sequence[str] = ()) -> Report:
     """The exports of a day as they came; `waiting` are sentences on files not taken yet."""
@@ -42,7 +42,9 @@ def exported(lake: Lake, list_name: str, day: dt.date, waiting: Sequence[str] = 
         description=(
             f"{len(found.exports)} of {list_name} for {day}"
             if absence is None
-            else "; ".join([absence, *waiting, f"see `responsys doctor` and the sender of {list_name}"])
+            else "; ".join(
+                [absence, *waiting, f"see `responsys doctor` and the sender of {list_name}"]
+            )
         ),
     )
     files = [export.ciphertext for export in found.exports]
@@ -50,16 +52,28 @@ def exported(lake: Lake, list_name: str, day: dt.date, waiting: Sequence[str] = 
         "files": table(
             ("file", "stamp", "kind", "bytes", "sha256", "state"),
             [
-                (e.file, e.stamp.isoformat(), e.kind, f"{e.arrival.data.size:,}", e.sha256[:12], e.state)
+                (
+                    e.file,
+                    e.stamp.isoformat(),
+                    e.kind,
+                    f"{e.arrival.data.size:,}",
+                    e.sha256[:12],
+                    e.state,
+                )
                 for e in found.exports
             ],
         ),
-        "bytes": sum(export.arrival.data.size for export in found.exports),
+        "bytes": sum(map(_size, found.exports)),
         "dagster/uri": (lake.exported(list_name) / day.isoformat()).as_uri(),
         "files on disk": sum(path.exists() for path in files),
     }
-    version = version_of(export.export_id for export in found.exports)
+    version = exported_version(found)
     return Report(catalog.exported_key(list_name), (arrived,), metadata, version, day)
+
+
+def exported_version(found: Day) -> str:
+    """The data version of a day's exports as they came."""
+    return version_of(export.export_id for export in found.exports)
 
 
 def staged(project: Project, lake: Lake, list_name: str, day: dt.date) -> Report:
@@ -78,8 +92,8 @@ def staged(project: Project, lake: Lake, list_name: str, day: dt.date) -> Report
             description=(
                 "records = staged + rejected"
                 if lost == 0
-                else f"{list_name}, {day}: {lost} records are neither staged nor rejected, or both; "
-                "run `responsys verify`, restore the lake or delete the receipt to stage anew"
+                else f"{list_name}, {day}: {lost} records are neither staged nor rejected, or are "
+                "both; run `responsys verify`, restore the lake or delete the receipt to stage anew"
             ),
             metadata=_counts(found.accepted),
         ),
@@ -102,23 +116,21 @@ def staged(project: Project, lake: Lake, list_name: str, day: dt.date) -> Report
         **_counts(found.accepted),
     }
     metadata |= _columns_of(found.accepted)
-    version = version_of(
-        export.outcome.parquet_sha256 or export.export_id
-        for export in found.accepted
-        if export.outcome
-    )
-    return Report(catalog.staged_key(list_name), checks, metadata, version, day)
+    return Report(catalog.staged_key(list_name), checks, metadata, staged_version(found), day)
 
 
-def profiles(project: Project, lake: Lake, snapshot: Snapshot) -> Report:
+def staged_version(found: Day) -> str:
+    """The data version of a day's staged records."""
+    outcomes = (export.outcome for export in found.accepted)
+    return version_of(each.parquet_sha256 or each.export_id for each in outcomes if each)
+
+
+def profiles(project: Project, snapshot: Snapshot) -> Report:
     """A snapshot of all profiles."""
-    config = project.config
     files = evidence.rows_of(snapshot)
-    match = config.profiles.match_columns
+    match = project.config.profiles.match_columns
     empty = evidence.empty_keys(files, match)
     repeated = evidence.repeated_keys(files, match)
-    columns = parquet_columns(files[0]) if files else []
-    sources = contributors(config, [name for name, _ in columns], _list_columns(project, lake))
     checks = (
         Check(
             "key_filled",
@@ -139,12 +151,11 @@ def profiles(project: Project, lake: Lake, snapshot: Snapshot) -> Report:
         "dagster/column_lineage": lineage(
             {
                 column: [dg.TableColumnDep(catalog.staged_key(name), column) for name in names]
-                for column, names in sources.items()
-                if names
+                for column, names in snapshot.manifest["sources"].items()
             }
         ),
     }
-    return Report(catalog.PROFILES, checks, metadata, _version(snapshot))
+    return Report(catalog.PROFILES, checks, metadata, snapshot_version(snapshot))
 
 
 def segment(project: Project, lake: Lake, name: str, snapshot: Snapshot) -> Report:
@@ -171,10 +182,10 @@ def segment(project: Project, lake: Lake, name: str, snapshot: Snapshot) -> Repo
             {column: [dg.TableColumnDep(catalog.PROFILES, column)] for column in columns}
         ),
     }
-    return Report(catalog.segment_key(name), checks, metadata, _version(snapshot))
+    return Report(catalog.segment_key(name), checks, metadata, snapshot_version(snapshot))
 
 
-def delivery(project: Project, name: str, result: DeliveryResult) -> Report:
+def delivery(project: Project, lake: Lake, name: str, result: DeliveryResult) -> Report:
     """What became of a delivery."""
     settings = project.config.deliveries[name]
     source = catalog.delivery_source(project.config, name)
@@ -207,8 +218,13 @@ def delivery(project: Project, name: str, result: DeliveryResult) -> Report:
                 for column in settings.columns
             }
         )
-    version = version_of([str(result.as_json())])
-    return Report(catalog.delivery_key(name), (guard,), metadata, version)
+    return Report(catalog.delivery_key(name), (guard,), metadata, delivery_version(lake, name))
+
+
+def delivery_version(lake: Lake, name: str) -> str:
+    """The data version of what was delivered last."""
+    delivered = SnapshotStore(lake.delivery(name)).current()
+    return snapshot_version(delivered) if delivered else version_of([])
 
 
 def _accepted(found: Day) -> Check:
@@ -219,8 +235,9 @@ def _accepted(found: Day) -> Check:
     elif absence is not None:
         description = absence
     states = [
-        (e.file, e.state, (e.outcome and e.outcome.reason) or "", (e.outcome and e.outcome.detail) or "")
+        (e.file, e.state, e.outcome.reason or "", e.outcome.detail or "")
         for e in found.exports
+        if e.outcome
     ]
     return Check(
         "accepted",
@@ -238,6 +255,10 @@ def _no_opted_out(name: str, channel: str, wrong: int) -> Check:
             "run `responsys verify`, then report this"
         )
     return Check("no_opted_out", passed=not wrong, description=said)
+
+
+def _size(export: Export) -> int:
+    return export.arrival.data.size
 
 
 def _staged_rows(export: Export) -> int:
@@ -277,15 +298,6 @@ def _columns_of(accepted: Sequence[Export]) -> Metadata:
     return found
 
 
-def _list_columns(project: Project, lake: Lake) -> dict[str, list[str]]:
-    """Columns of each list's newest accepted export."""
-    found = {}
-    for name in project.config.lists:
-        outcomes = [e.outcome for e in read_exports(lake, name) if e.accepted and e.outcome]
-        found[name] = [column for column, _ in outcomes[-1].columns] if outcomes else []
-    return found
-
-
 def _snapshot_metadata(snapshot: Snapshot) -> Metadata:
     files = evidence.rows_of(snapshot)
     return {
@@ -297,5 +309,6 @@ def _snapshot_metadata(snapshot: Snapshot) -> Metadata:
     }
 
 
-def _version(snapshot: Snapshot) -> str:
+def snapshot_version(snapshot: Snapshot) -> str:
+    """The data version of a snapshot: what its files hold."""
     return version_of(f"{entry['name']}:{entry['sha256']}" for entry in snapshot.manifest["files"])

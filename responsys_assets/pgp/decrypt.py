@@ -165,7 +165,7 @@ def _import_signers(project: Project, home: GpgHome, signers: Sequence[str]) -> 
 
     They are taken from the files under `keys.recipients` and from our own key's file.
     """
-    missing = set(signers) - {key.fingerprint for key in home.keys()}
+    missing = set(signers) - {key.fingerprint for key in home.list_keys()}
     if not missing:
         return
     with GpgHome() as shelf:
@@ -175,7 +175,7 @@ def _import_signers(project: Project, home: GpgHome, signers: Sequence[str]) -> 
             with contextlib.suppress(PgpError):  # a recipient's problem is said when it is used
                 shelf.import_file(file)
         for fingerprint in sorted(missing):
-            if fingerprint not in {key.fingerprint for key in shelf.keys()}:
+            if fingerprint not in {key.fingerprint for key in shelf.list_keys()}:
                 raise PgpError(
                     "key_missing",
                     f"the public key of the signer {fingerprint} is in none of the files under "

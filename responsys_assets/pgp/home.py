@@ -30,6 +30,7 @@ from responsys_assets.errors import PgpError
 from responsys_assets.lake.publish import FILE_MODE, FOLDER_MODE
 
 _PREFIX = "responsys-gpg-"
+_NEW = "responsys-new-"
 _LONGEST_PATH = 90  # the agent's socket must fit into 108 characters
 _STALE_SECONDS = 3600.0
 _AGENT = """\
@@ -64,9 +65,11 @@ class GpgHome:
     def __enter__(self) -> Self:
         program("gpg")
         _sweep()
-        self.path = _new_folder()
-        self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
+        folder = _new_folder()
+        self._lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        # locked before it has the name that others sweep
+        self.path = folder.rename(folder.with_name(folder.name.replace(_NEW, _PREFIX, 1)))
         (self.path / "gpg-agent.conf").write_text(_AGENT)
         return self
 
@@ -105,8 +108,8 @@ class GpgHome:
         """As `import_file`, for keys in memory."""
         result = self.tool.import_keys(content, extra_args=["--no-auto-check-trustdb"])
         imported = dict.fromkeys(f for f in result.fingerprints if f)
-        own = {key.fingerprint: key for key in self.keys(secret=True)}
-        every = {key.fingerprint: key for key in self.keys()}
+        own = {key.fingerprint: key for key in self.list_keys(secret=True)}
+        every = {key.fingerprint: key for key in self.list_keys()}
         found = [own.get(f, every[f]) for f in imported if f in every]
         if not found or (secret and not any(key.secret for key in found)):
             wanted = "an OpenPGP private key" if secret else "an OpenPGP public key"
@@ -115,7 +118,7 @@ class GpgHome:
             )
         return found
 
-    def keys(self, *, secret: bool = False) -> list[Key]:
+    def list_keys(self, *, secret: bool = False) -> list[Key]:
         """The keys of this home."""
         return [
             Key(
@@ -237,7 +240,8 @@ def program(name: str) -> str:
     found = shutil.which(name)
     if found is None:
         raise PgpError(
-            "gpg_missing", f"{name} is not installed; install GnuPG (for example: the gnupg package)"
+            "gpg_missing",
+            f"{name} is not installed; install GnuPG (for example: the gnupg package)",
         )
     return found
 
@@ -265,7 +269,7 @@ def _parents() -> list[str]:
 def _new_folder() -> Path:
     for parent in _parents():
         if len(parent) + len(_PREFIX) + 10 < _LONGEST_PATH:
-            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            folder = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
             folder.chmod(FOLDER_MODE)
             return folder
     raise AssertionError("unreachable")
@@ -288,21 +292,27 @@ def _discard(folder: Path) -> None:
 
 def _sweep() -> None:
     """Remove homes whose process was killed: their lock is free."""
-    homes = [home for parent in _parents() for home in Path(parent).glob(f"{_PREFIX}*")]
-    for folder in homes:
-        with contextlib.suppress(OSError):
-            if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
-                continue
-            try:
-                descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_NOFOLLOW)
-            except FileNotFoundError:
-                if time.time() - folder.lstat().st_mtime > _STALE_SECONDS:
+    for parent in map(Path, _parents()):
+        for folder in parent.glob(f"{_NEW}*"):
+            with contextlib.suppress(OSError):
+                if _ours(folder) and time.time() - folder.lstat().st_mtime > _STALE_SECONDS:
                     _discard(folder)
-                continue
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _discard(folder)
-            except BlockingIOError:
-                pass
-            finally:
-                os.close(descriptor)
+        for folder in parent.glob(f"{_PREFIX}*"):
+            with contextlib.suppress(OSError):
+                if _ours(folder) and _abandoned(folder):
+                    _discard(folder)
+
+
+def _ours(folder: Path) -> bool:
+    return folder.lstat().st_uid == os.getuid() and not folder.is_symlink()
+
+
+def _abandoned(folder: Path) -> bool:
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True

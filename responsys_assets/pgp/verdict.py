@@ -72,18 +72,17 @@ def _why_not_decrypted(status: Status, words: set[str]) -> tuple[str, str] | Non
 
 
 def _why_not_opened(status: Status, words: set[str]) -> tuple[str, str]:
+    nodata = {line[1] for line in status if line[0] == "NODATA" and len(line) > 1}
     if "DECRYPTION_INFO" in words:  # it has the session key
         if not _protected(status):
             return "no_integrity", "has no integrity protection"
-        return "damaged", "is damaged or cut"
-    if _bad_passphrase(status, words):
+    elif _bad_passphrase(status, words):
         return "wrong_passphrase", "cannot be opened: the passphrase of the private key is wrong"
-    if "NO_SECKEY" in words:
+    elif "NO_SECKEY" in words:
         return "wrong_recipient", "is encrypted for somebody else"
-    if words & {"PLAINTEXT", "NEWSIG", "ERRSIG", "GOODSIG"}:
+    elif words & {"PLAINTEXT", "NEWSIG", "ERRSIG", "GOODSIG"}:
         return "not_encrypted", "is an OpenPGP message that is not encrypted"
-    nodata = {line[1] for line in status if line[0] == "NODATA" and len(line) > 1}
-    if nodata & {"1", "2"}:  # 3: it starts well
+    elif nodata & {"1", "2"}:  # 3: it starts well
         return "not_pgp", "is not an OpenPGP message"
     return "damaged", "is damaged or cut"
 
@@ -91,7 +90,7 @@ def _why_not_opened(status: Status, words: set[str]) -> tuple[str, str]:
 def _bad_passphrase(status: Status, words: set[str]) -> bool:
     if words & {"BAD_PASSPHRASE", "MISSING_PASSPHRASE"}:
         return True
-    codes = (line[2] for line in status if line[0] == "ERROR" and len(line) > 2)  # noqa: PLR2004
+    codes = (line[2] for line in status if line[0] == "ERROR" and len(line) > 2)
     return any(
         code.isdecimal() and int(code) & 0xFFFF in (_BAD_PASSPHRASE, _NO_PASSPHRASE)
         for code in codes

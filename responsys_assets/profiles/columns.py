@@ -60,14 +60,14 @@ def plan_columns(project: Project, sources: Sequence[ListExports]) -> tuple[Colu
     _no_disguise(project, sources, names)
     columns = []
     for name in names:
-        having = tuple(n for n, columns_of_list in enumerate(has) if name in columns_of_list)
+        having = _having(has, name)
         if name in PERMISSION_COLUMNS:
             columns.append(Column(name, "text", "permission", having))
         elif name in DELIVERABILITY_COLUMNS:
             columns.append(Column(name, "text", "deliverability", having))
         else:
             kind = _one_type(project, sources, has, name)
-            columns.append(_ruled(project.config.profiles, sources, has, name, kind, having))
+            columns.append(_ruled(project.config.profiles, sources, has, name, kind))
     return tuple(columns)
 
 
@@ -95,14 +95,18 @@ def _names(
     return (name for name in every if name not in profiles.match_columns)
 
 
+def _having(has: Sequence[Mapping[str, object]], name: str) -> tuple[int, ...]:
+    return tuple(n for n, columns in enumerate(has) if name in columns)
+
+
 def _ruled(
     profiles: Profiles,
     sources: Sequence[ListExports],
     has: Sequence[Mapping[str, object]],
     name: str,
     kind: str,
-    having: tuple[int, ...],
 ) -> Column:
+    having = _having(has, name)
     for group in profiles.together:
         if name in group:
             whole = (n for n in having if all(member in has[n] for member in group))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from responsys_assets.errors import LakeError
 from responsys_assets.profiles.sql import Sql, literal
@@ -89,3 +90,9 @@ def number(connection: duckdb.DuckDBPyConnection, statement: Sql) -> int:
     """The single number that a query yields."""
     row = run(connection, statement).fetchone()
     return int(row[0]) if row else 0
+
+
+def texts(connection: duckdb.DuckDBPyConnection, statement: Sql) -> pl.Series:
+    """The single text column that a query yields."""
+    found = connection.sql(statement.text, params=dict(statement.values)).to_arrow_table()
+    return pl.Series(found[0], dtype=pl.String)

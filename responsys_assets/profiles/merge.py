@@ -1,5 +1,7 @@
 """The merge in duckdb: winners over narrow columns first, then their values, sorted by key."""
 
+# ruff: noqa: S608 - names are quoted by sql.py, values are bound
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,15 +11,14 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from responsys_assets.config.project import Project
 from responsys_assets.errors import ConfigError
 from responsys_assets.lake.publish import Workspace, disk_errors, make_private_folder
 from responsys_assets.normalise import normalise
 from responsys_assets.profiles import permission, values, winners
-from responsys_assets.profiles.engine import Limits, merging, number, run
+from responsys_assets.profiles.engine import Limits, merging, number, run, texts
 from responsys_assets.profiles.live import ListExports, Source, files_of
 from responsys_assets.profiles.plan import MergePlan
-from responsys_assets.profiles.sql import Keys, Sql, combine, comma, literal
+from responsys_assets.profiles.sql import Keys, Sql, combine, literal
 from responsys_assets.system_columns import CHANNELS, Channel
 
 # Both depend on the data alone: the same input makes the same files on every machine.
@@ -57,3 +58,133 @@ def merge(
         work.close_addresses()
         rows = work.write(advance)
         return Merged(rows, work.live(), work.unknown_permissions())
+
+
+class _Merge:
+    """The steps of one merge, on one connection."""
+
+    def __init__(
+        self, plan: MergePlan, connection: duckdb.DuckDBPyConnection, folder: Path
+    ) -> None:
+        self._plan = plan
+        self._connection = connection
+        self._folder = folder
+        self._keys = Keys(len(plan.match_columns))
+        self._hold_columns = [permission.hold_columns(source) for source in plan.lists]
+
+    def choose(self) -> None:
+        """Make `latest_<n>`, `permission_<n>` and `chosen`."""
+        run(self._connection, _file_table(self._plan.lists))
+        for n, source in enumerate(self._plan.lists):
+            for statement in (
+                *winners.latest_rows(n, source, self._keys),
+                *permission.state_tables(n, source, self._keys, self._hold_columns[n]),
+            ):
+                run(self._connection, statement)
+        run(self._connection, values.choice(self._plan, self._keys))
+
+    def close_addresses(self) -> None:
+        """Write `closed/<channel>.parquet` for every channel that a list has a permission of."""
+        target = make_private_folder(self._folder / "closed")
+        for channel in CHANNELS.values():
+            found = [
+                texts(
+                    self._connection,
+                    permission.standing_addresses(
+                        n, source, self._keys, self._hold_columns[n], channel
+                    ),
+                )
+                for n, source in enumerate(self._plan.lists)
+                if channel in permission.channels_of(source)
+            ]
+            if found:
+                with disk_errors("cannot write closed addresses"):
+                    closed(found, channel).write_parquet(
+                        target / f"{channel.name}.parquet", compression="zstd"
+                    )
+
+    def write(self, advance: Callable[[int], None]) -> int:
+        """Write the profiles, key ranges one after the other; returns how many there are."""
+        rows = number(self._connection, Sql("SELECT count(*) FROM chosen"))
+        payloads = [self._payload(n) for n in range(len(self._plan.lists))]
+        query = values.profiles(self._plan, self._keys, payloads)
+        for part, (first, past) in enumerate(ranges(rows)):
+            target = literal(str(self._folder / f"part-{part}.parquet"))
+            span = Sql("", {"first": first, "past": past})
+            run(self._connection, combine(f"COPY ({query}) TO {target} ({_FORMAT})", query, span))
+            advance(past - first)
+        return rows
+
+    def live(self) -> dict[str, int]:
+        return {
+            source.name: number(self._connection, Sql(f"SELECT count(*) FROM latest_{n}"))
+            for n, source in enumerate(self._plan.lists)
+        }
+
+    def unknown_permissions(self) -> dict[str, int]:
+        return {
+            source.name: number(self._connection, permission.unknown_values(n, source))
+            for n, source in enumerate(self._plan.lists)
+            if permission.channels_of(source)
+        }
+
+    def _payload(self, n: int) -> Sql | None:
+        """The values of list `n`, read from the exports that have a winning row."""
+        row = f"row{n}"
+        used = run(
+            self._connection,
+            Sql(f"SELECT DISTINCT {winners.seq_of_row(row)} FROM chosen WHERE {row} IS NOT NULL"),
+        ).fetchall()
+        wanted = {seq for (seq,) in used}
+        sources = [one for one in self._plan.lists[n].sources if one.seq in wanted]
+        _same_types(self._plan, n, sources)
+        types = {name: kind for one in sources for name, kind in one.columns.items()}
+        files = [one.rows for one in sources if one.rows is not None]
+        return values.payload(self._plan, n, files, types)
+
+
+def closed(found: Sequence[pl.Series], channel: Channel) -> pl.DataFrame:
+    """Addresses as they were sent to one sorted column `address` of normalised ones."""
+    sent = pl.concat(found).unique()
+    addresses = normalise(sent, channel.address).unique().sort()
+    return addresses.filter(addresses != "").alias("address").to_frame()
+
+
+def ranges(rows: int) -> Iterator[tuple[int, int]]:
+    """Parts of about a million profiles, eight at most; one for no profiles at all."""
+    parts = min(max(-(-rows // _ROWS_OF_PART), 1), _MOST_PARTS)
+    for part in range(parts):
+        yield rows * part // parts, rows * (part + 1) // parts
+
+
+def _file_table(lists: Sequence[ListExports]) -> Sql:
+    """`files`: the path of every staged file and hold file with its export's order and stamp."""
+    known = [entry for source in lists for entry in files_of(source.sources)]
+    return Sql(
+        "CREATE TEMP TABLE files AS SELECT unnest($paths::VARCHAR[]) AS path, "
+        "unnest($seqs::BIGINT[]) AS seq, unnest($stamps::BIGINT[]) AS stamp",
+        {
+            "paths": [str(path) for _, path in known],
+            "seqs": [source.seq for source, _ in known],
+            "stamps": [source.stamp_us for source, _ in known],
+        },
+    )
+
+
+def _same_types(plan: MergePlan, n: int, sources: Sequence[Source]) -> None:
+    """An old export that still has live rows must have been staged with today's types.
+
+    Raises:
+        ConfigError: naming column and file.
+    """
+    for column in plan.columns:
+        for source in sources:
+            kind = source.columns.get(column.name, column.kind)
+            if n in column.lists and kind != column.kind and column.rule != "permission":
+                raise ConfigError(
+                    "columns_do_not_fit",
+                    f"list {plan.lists[n].name}: {column.name} is {kind} in {source.export.file}, "
+                    f"which was staged with another configuration, and {column.kind} now; have it "
+                    f"staged anew with `responsys exports {plan.lists[n].name} retry FILE`",
+                    key=f"lists.{plan.lists[n].name}.columns",
+                )

@@ -4,6 +4,8 @@ DESIGN section 4, "Permission": over all accepted exports, live or not, and over
 records still say. Nothing here looks at which row is the latest.
 """
 
+# ruff: noqa: S608 - names are quoted by sql.py, values are bound
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from responsys_assets.normalise import WHITESPACE
 from responsys_assets.profiles.live import ListExports
 from responsys_assets.profiles.sql import (
     Keys,
@@ -25,7 +28,6 @@ from responsys_assets.profiles.sql import (
 from responsys_assets.system_columns import CHANNELS, Channel
 
 _NEVER = -(2**62)  # an opt-in without a time is older than anything
-_WHITESPACE = "".join(c for c in map(chr, range(0x110000)) if c.isspace())
 
 # in an aggregate the largest wins
 SAYS_NOTHING, OPTED_IN, OPTED_OUT = 0, 1, 2
@@ -57,9 +59,9 @@ class _Marks:
     hold_columns: frozenset[str]
 
     def read(self, channels: Iterable[Channel], *, addresses: bool = False) -> Sql:
-        """A subquery of keys, `at` (when an opt-out counts), `us` and what each channel says."""
+        """A subquery of keys, `since` (when an opt-out counts), `us` and what each channel says."""
         columns: set[str] = {name for one in self.source.sources for name in one.columns}
-        rows = dict(self.keys.staged, at="coalesce(r._updated_us, f.stamp)", us="r._updated_us")
+        rows = dict(self.keys.staged, since="coalesce(r._updated_us, f.stamp)", us="r._updated_us")
         holds = dict(rows)
         for channel in channels:
             rows[channel.name] = _value(channel.permission, columns)
@@ -80,7 +82,7 @@ class _Marks:
             f"SELECT {names}, {only_out} FROM {held})",
             staged,
             held,
-            Sql("", {"whitespace": _WHITESPACE}),
+            Sql("", {"whitespace": WHITESPACE}),
         )
 
 
@@ -100,7 +102,7 @@ def state_tables(
         return
     marks = _Marks(number, source, keys, hold_columns).read(channels)
     times = comma(
-        f"max(CASE WHEN {c.name} = 'O' THEN at END) AS {c.name}_out, "
+        f"max(CASE WHEN {c.name} = 'O' THEN since END) AS {c.name}_out, "
         f"max(CASE WHEN {c.name} = 'I' THEN coalesce(us, {_NEVER}) END) AS {c.name}_in"
         for c in channels
     )
@@ -133,7 +135,7 @@ def standing_addresses(
         f"SELECT {keys.list}, {name}_in FROM permission_{number} "
         f"WHERE {name}_out IS NOT NULL AND {name}_in IS NOT NULL) AS p USING ({keys.list}) "
         f"WHERE m.{name} = 'O' AND m.{name}_address <> '' "
-        f"AND m.at >= coalesce(p.{name}_in, {_NEVER})",
+        f"AND m.since >= coalesce(p.{name}_in, {_NEVER})",
         marks,
     )
 
@@ -147,7 +149,7 @@ def unknown_values(number: int, source: ListExports) -> Sql:
         f"count(*) FILTER (trim({name}, $whitespace) NOT IN ('', 'I', 'i', 'O', 'o'))"
         for name in channels
     )
-    return combine(f"SELECT {counts} FROM {rows}", rows, Sql("", {"whitespace": _WHITESPACE}))
+    return combine(f"SELECT {counts} FROM {rows}", rows, Sql("", {"whitespace": WHITESPACE}))
 
 
 def hold_columns(source: ListExports) -> frozenset[str]:

@@ -1,5 +1,7 @@
 """SQL text in small pieces. Names are quoted here and only here; values are bound parameters."""
 
+# ruff: noqa: S608 - names are quoted here, values are bound
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,8 +10,14 @@ from pathlib import Path
 
 from responsys_assets.profiles.live import Source
 
-FILE_COLUMN = "_responsys_file"
-"""What duckdb calls the column that holds the path of a row's file; unlikely in real data."""
+# names that no real data has
+_FILE, _SEQ, _STAMP = "_responsys_file", "_responsys_seq", "_responsys_stamp"
+
+SEQ = f"r.{_SEQ}"
+"""In a subquery over staged files: the place of a row's export in the order of its list."""
+
+STAMP = f"r.{_STAMP}"
+"""In a subquery over staged files: the stamp of a row's export in UTC microseconds."""
 
 
 @dataclass(frozen=True)
@@ -50,41 +58,48 @@ def exact_path(path: Path) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
 
 
-def read_parquet(files: Sequence[Path], parameter: str) -> Sql:
-    """The rows of several files, columns matched by name, each with its file's path."""
-    return Sql(
-        f"read_parquet(${parameter}, union_by_name = true, hive_partitioning = false, "
-        f"filename = '{FILE_COLUMN}')",
-        {parameter: [exact_path(path) for path in files]},
-    )
+@dataclass(frozen=True)
+class StagedFile:
+    """A Parquet file of an export, with the export's order and stamp."""
+
+    path: Path
+    seq: int
+    stamp_us: int
 
 
-def of_files(files: Sequence[Path], parameter: str, columns: Mapping[str, str]) -> Sql:
-    """A subquery over staged files: `columns` are expressions by their new name.
+def rows_of(sources: Sequence[Source]) -> list[StagedFile]:
+    """The staged rows of these exports."""
+    return [StagedFile(s.rows, s.seq, s.stamp_us) for s in sources if s.rows is not None]
 
-    Expressions may use `r` (the row) and `f` (its file: `seq` and `stamp`). A path that the
-    table `files` does not know ends the merge: no row may get lost by it.
+
+def holds_of(sources: Sequence[Source]) -> list[StagedFile]:
+    """What rejected records of these exports still say."""
+    return [StagedFile(s.holds, s.seq, s.stamp_us) for s in sources if s.holds is not None]
+
+
+def of_files(files: Sequence[StagedFile], name: str, columns: Mapping[str, str]) -> Sql:
+    """A subquery over files, columns matched by name: `columns` are expressions by new name.
+
+    Expressions may use `r` (a row of a file), SEQ and STAMP; `name` starts the names of the
+    parameters. A path that is not the one asked for ends the merge: no row may get lost by it.
     """
     if not files:
-        nothing = comma(f"NULL AS {name}" for name in columns)
+        nothing = comma(f"NULL AS {new}" for new in columns)
         return Sql(f"(SELECT {nothing} WHERE false)")
-    read = read_parquet(files, parameter)
-    shown = comma(f"{expression} AS {name}" for name, expression in columns.items())
-    return combine(
-        f"(SELECT {shown} FROM {read} AS r LEFT JOIN files AS f ON f.path = r.{FILE_COLUMN} "
-        "WHERE CASE WHEN f.path IS NULL THEN error('unknown file') ELSE true END)",
-        read,
+    shown = comma(f"{expression} AS {new}" for new, expression in columns.items())
+    position = f"coalesce(list_position(${name}_paths, {_FILE}), error('unknown file'))"
+    return Sql(
+        f"(SELECT {shown} FROM (SELECT *, "
+        f"${name}_seqs[{position}] AS {_SEQ}, ${name}_stamps[{position}] AS {_STAMP} "
+        f"FROM read_parquet(${name}, union_by_name = true, hive_partitioning = false, "
+        f"filename = '{_FILE}')) AS r)",
+        {
+            name: [exact_path(file.path) for file in files],
+            f"{name}_paths": [str(file.path) for file in files],
+            f"{name}_seqs": [file.seq for file in files],
+            f"{name}_stamps": [file.stamp_us for file in files],
+        },
     )
-
-
-def rows_of(sources: Sequence[Source]) -> list[Path]:
-    """The staged files of these exports."""
-    return [source.rows for source in sources if source.rows is not None]
-
-
-def holds_of(sources: Sequence[Source]) -> list[Path]:
-    """The hold files of these exports."""
-    return [source.holds for source in sources if source.holds is not None]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ A row's place in the total order is one integer: `updated_at` (absent = oldest),
 order, the record. So there are no ties, and the largest one also says where its row is.
 """
 
+# ruff: noqa: S608 - names are quoted by sql.py, values are bound
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -16,8 +18,7 @@ _RECORDS = 2**40  # records of an export
 _ROWS = 2**64
 
 _PLACE = (
-    f"coalesce(r._updated_us + {_NO_TIME}, 0)::HUGEINT * {_ROWS} "
-    f"+ f.seq * {_RECORDS} + r._record"
+    f"coalesce(r._updated_us + {_NO_TIME}, 0)::HUGEINT * {_ROWS} + f.seq * {_RECORDS} + r._record"
 )
 
 TIME_OF_PLACE = "(place >> 64)::BIGINT"
@@ -68,9 +69,7 @@ def latest_rows(number: int, source: ListExports, keys: Keys) -> Iterator[Sql]:
 
 def _started(number: int, source: ListExports, keys: Keys) -> Sql:
     """The newest incomplete full export that has a key: it ends the key's older rows."""
-    rows = of_files(
-        rows_of(source.rivals), f"rivals_{number}", {**keys.staged, "seq": "f.seq"}
-    )
+    rows = of_files(rows_of(source.rivals), f"rivals_{number}", {**keys.staged, "seq": "f.seq"})
     return combine(
         f"CREATE TEMP TABLE started_{number} AS "
         f"SELECT {keys.list}, max(seq) AS seq FROM {rows} GROUP BY {keys.list}",

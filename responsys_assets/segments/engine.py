@@ -64,20 +64,35 @@ def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, target: Pat
     The engine's own COPY cuts pages where its threads happened to cut the rows, so the rows are
     taken from it and written in row groups of a fixed size.
     """
-    reader = connection.sql(query).to_arrow_reader(ROW_GROUP)
-    schema = pa.schema([(field.name, _in_utc(field.type)) for field in reader.schema])
+    found = connection.sql(query).to_arrow_reader(ROW_GROUP)
+    schema = pa.schema([(field.name, _in_utc(field.type)) for field in found.schema])
     with (
         disk_errors(f"cannot write {target.name}"),
         pq.ParquetWriter(target, schema, compression="zstd") as writer,
     ):
         rows = pa.Table.from_batches([], schema)
-        for batch in reader:
+        for batch in _read(found):
             rows = pa.concat_tables([rows, pa.Table.from_batches([batch]).cast(schema)])
             while rows.num_rows >= ROW_GROUP:
                 writer.write_table(rows.slice(0, ROW_GROUP).combine_chunks(), ROW_GROUP)
                 rows = rows.slice(ROW_GROUP)
         if rows.num_rows:
             writer.write_table(rows.combine_chunks(), ROW_GROUP)
+
+
+def batches(
+    connection: duckdb.DuckDBPyConnection, query: str, rows: int
+) -> Iterator[pa.RecordBatch]:
+    """A query's rows in order, at most `rows` at a time."""
+    return _read(connection.sql(query).to_arrow_reader(rows))
+
+
+def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """A fault of the engine while it is read comes as OSError, with values in its text."""
+    try:
+        yield from reader
+    except (OSError, pa.ArrowException):
+        raise duckdb.Error("the rows cannot be computed") from None
 
 
 def _in_utc(kind: pa.DataType) -> pa.DataType:
@@ -109,6 +124,9 @@ def locked_down(
         for setting in (
             f"memory_limit = '{_memory_limit()}B'",
             f"temp_directory = {literal(spill)}",
+            # without the httpfs extension the engine encrypts with a library that it calls
+            # unsafe for its weak random numbers; for files that live for minutes it will do
+            "force_mbedtls_unsafe = true",
             "temp_file_encryption = true",
             f"TimeZone = {literal(zone)}",
             "preserve_insertion_order = true",

@@ -73,9 +73,7 @@ class Local:
         with self._open(folder, name) as descriptor:
             content = self._read(descriptor, name, limit + 1)
         if len(content) > limit:
-            raise ServerError(
-                "too_large", f"{name} on {self._label} has more than {limit} bytes"
-            )
+            raise ServerError("too_large", f"{name} on {self._label} has more than {limit} bytes")
         return content
 
     def stat(self, folder: str, name: str) -> RemoteFile | None:

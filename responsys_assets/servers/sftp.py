@@ -49,15 +49,18 @@ class _Connection:
         self.watch = Watch(SILENCE_SECONDS, self._client.close)
         try:
             with self.watch.operation():
-                transport = self._client.get_transport()
-                channel = transport and transport.open_session()
-                if channel is None:
-                    raise EOFError
-                channel.invoke_subsystem("sftp")
-                self.session = Session(channel, self.watch.moved)
+                self.session = Session(self._channel(), self.watch.moved)
         except BaseException:
             self.close()
             raise
+
+    def _channel(self) -> paramiko.Channel:
+        transport = self._client.get_transport()
+        if transport is None:  # lost already
+            raise EOFError
+        channel = transport.open_session()
+        channel.invoke_subsystem("sftp")
+        return channel
 
     @property
     def alive(self) -> bool:
@@ -105,9 +108,7 @@ class Sftp:
         with self._open(folder, name) as (session, file):
             content = b"".join(session.blocks(file, limit + 1))
         if len(content) > limit:
-            raise ServerError(
-                "too_large", f"{name} on {self._label} has more than {limit} bytes"
-            )
+            raise ServerError("too_large", f"{name} on {self._label} has more than {limit} bytes")
         return content
 
     def stat(self, folder: str, name: str) -> RemoteFile | None:
@@ -213,8 +214,7 @@ class Sftp:
         path = _path(folder, name)
         try:
             with self._session() as session:
-                if _stat(session, path, name) is None:
-                    raise FileNotFoundError
+                _must_be_regular(session, path, name)
                 with session.open(path, "rb") as file:
                     yield session, file
         except FileNotFoundError:
@@ -265,6 +265,11 @@ def _stat(session: Session, path: str, name: str) -> RemoteFile | None:
     except FileNotFoundError:
         return None
     return _remote(name, shown) if is_regular(shown) else None
+
+
+def _must_be_regular(session: Session, path: str, name: str) -> None:
+    if _stat(session, path, name) is None:
+        raise FileNotFoundError
 
 
 def _remove(session: Session, path: str) -> None:

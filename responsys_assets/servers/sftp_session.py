@@ -13,9 +13,9 @@ import stat as modes
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import paramiko
 from paramiko.message import Message
@@ -93,6 +93,13 @@ class Watch:
 class Session(paramiko.SFTPClient):
     """An SFTP session; `moved` is called whenever bytes come or go."""
 
+    if TYPE_CHECKING:  # paramiko's internals, which its stubs leave out
+
+        def _read_packet(self) -> tuple[int, bytes]: ...
+        def _read_response(self) -> object: ...
+        def _convert_status(self, message: Message) -> None: ...
+        def _async_request(self, asker: object, command: int, *parts: Any) -> int: ...
+
     def __init__(self, channel: paramiko.Channel, moved: Callable[[], None]) -> None:
         self._moved = moved
         self._answers: dict[int, tuple[int, Message]] = {}
@@ -129,7 +136,7 @@ class Session(paramiko.SFTPClient):
         return bytes(out)
 
     def _send_packet(self, t: int, packet: Message) -> None:
-        super()._send_packet(t, packet)
+        super()._send_packet(t, packet)  # type: ignore[misc]
         self._moved()
 
     def _async_response(self, t: int, message: Message, number: int) -> None:
@@ -138,7 +145,7 @@ class Session(paramiko.SFTPClient):
     # requests under way, answered in any order
 
     def _ask(self, command: int, *parts: Any) -> int:
-        return int(self._async_request(self, command, *parts))
+        return self._async_request(self, command, *parts)
 
     def _answer(self, number: int, expected: int) -> Message | None:
         """The answer to a request; None at the end of a file or folder.
@@ -186,7 +193,7 @@ class Session(paramiko.SFTPClient):
             for _ in range(message.get_int()):
                 name = message.get_binary()
                 message.get_binary()  # the same as `ls -l` would print it
-                yield name, paramiko.SFTPAttributes._from_msg(message)  # noqa: SLF001
+                yield name, _attributes(message)
             asked.append(self._ask(CMD_READDIR, handle))
         self._answer(self._ask(CMD_CLOSE, handle), CMD_STATUS)
 
@@ -195,9 +202,9 @@ class Session(paramiko.SFTPClient):
         message = self._answer(self._ask(CMD_FSTAT, file.handle), CMD_ATTRS)
         if message is None:
             raise SFTPError("unexpected answer")
-        return paramiko.SFTPAttributes._from_msg(message)  # noqa: SLF001
+        return _attributes(message)
 
-    def blocks(self, file: paramiko.SFTPFile, size: int) -> Iterator[bytes]:
+    def blocks(self, file: paramiko.SFTPFile, size: int) -> Generator[bytes]:
         """The first `size` bytes of an open file, in order; fewer if it ends before."""
         asked: deque[tuple[int, int, int]] = deque()  # request, offset, length
         position = 0
@@ -234,6 +241,13 @@ class Session(paramiko.SFTPClient):
         while asked:
             self._answer(asked.popleft(), CMD_STATUS)
         return offset
+
+
+def _attributes(message: Message) -> paramiko.SFTPAttributes:
+    found: paramiko.SFTPAttributes = paramiko.SFTPAttributes._from_msg(  # type: ignore[attr-defined]
+        message
+    )
+    return found
 
 
 def is_regular(shown: paramiko.SFTPAttributes) -> bool:

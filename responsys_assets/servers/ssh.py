@@ -73,7 +73,7 @@ class _HostKeyRefusedError(paramiko.SSHException):
         self.shown = shown
 
 
-class _PinnedPolicy(paramiko.RejectPolicy):
+class _PinnedPolicy(paramiko.MissingHostKeyPolicy):
     """Refuses every key but the pinned ones; several of one type are fine while rotating."""
 
     def __init__(self, pinned: tuple[paramiko.PKey, ...]) -> None:

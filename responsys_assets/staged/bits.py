@@ -65,7 +65,8 @@ def places(bits: Bits) -> Places:
     if len(words) * _SPARSE > len(bits):
         return np.flatnonzero(_unpacked(bits)).astype(np.int32)
     found = np.flatnonzero(_unpacked(bits[words]))
-    return (words[found >> 6] * WORD + (found & 63)).astype(np.int32)
+    out: Places = (words[found >> 6] * WORD + (found & 63)).astype(np.int32)
+    return out
 
 
 def _unpacked(bits: Bits) -> NDArray[np.bool_]:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from responsys_assets.errors import ConfigError, ExportError
+from responsys_assets.errors import ConfigError
+from responsys_assets.staged.held import HeldError
 
 Bytes = NDArray[np.uint8]
 
@@ -54,7 +55,7 @@ class Charset:
         """Look at the first bytes of the file; returns the size of its byte order mark.
 
         Raises:
-            ExportError: if the mark is that of another character set.
+            HeldError: `wrong_charset`, if the mark is that of another character set.
         """
         if self._codec == "utf-16":
             big = head.startswith(codecs.BOM_UTF16_BE)
@@ -64,9 +65,10 @@ class Charset:
             return len(own)
         if head.startswith(_FOREIGN):
             found = "utf-8" if head.startswith(codecs.BOM_UTF8) else "utf-16"
-            raise ExportError(
+            raise HeldError(
                 "wrong_charset",
-                f"the file begins with the mark of {found} but is to be read as {self._name}",
+                f"the file begins with the mark of {found} but is to be read as {self._name}; "
+                "mend the export or the list's charset",
             )
         return 0
 
@@ -76,7 +78,7 @@ class Charset:
             return memoryview(chunk)
         if self._wide:
             return self._decode_wide(bytes(chunk), final=final)
-        if np.frombuffer(chunk, np.uint8).max(initial=0) < 0x80:  # noqa: PLR2004 - ASCII
+        if np.frombuffer(chunk, np.uint8).max(initial=0) < 0x80:
             return memoryview(chunk)
         text = codecs.decode(bytes(chunk), self._codec, self._errors)
         return text.encode("utf-8", "surrogatepass")
@@ -85,7 +87,7 @@ class Charset:
         chunk = self._half + chunk
         keep = len(chunk) & 1
         high = len(chunk) - keep - (1 if self._codec == "utf-16-le" else 2)
-        if not final and high >= 0 and chunk[high] & 0xFC == 0xD8:  # noqa: PLR2004
+        if not final and high >= 0 and chunk[high] & 0xFC == 0xD8:
             keep += 2  # the first half of a pair waits for the second
         whole = len(chunk) - keep
         self._half = chunk[whole:]
@@ -128,4 +130,4 @@ def _is_single_byte(codec: str) -> bool:
         text = bytes(range(256)).decode(codec, "surrogateescape")
     except (LookupError, UnicodeError, ValueError):
         return False
-    return len(text) == 256 and text[:128] == bytes(range(128)).decode("ascii")  # noqa: PLR2004
+    return len(text) == 256 and text[:128] == bytes(range(128)).decode("ascii")

@@ -10,8 +10,8 @@ import polars as pl
 import pyarrow as pa
 
 from responsys_assets.config.models import ColumnType, ProfileList
-from responsys_assets.errors import ExportError
 from responsys_assets.normalise import WHITESPACE
+from responsys_assets.staged.held import HeldError
 from responsys_assets.staged.times import parse_dates, parse_timestamps
 from responsys_assets.system_columns import CHANNELS, LISTS, UPDATED_AT, Channel
 
@@ -34,10 +34,6 @@ _TRUE = ["true", "t", "yes", "y", "1"]
 _FALSE = ["false", "f", "no", "n", "0"]
 _INTEGER = r"^[+-]?[0-9]+$"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-
-
-class HeldError(ExportError):
-    """What keeps a file from being taken until a person or a new file settles it."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ _MAX_32 = 0xFFFFFFFF
 class Readable(Protocol):
     """A stream of bytes: files and decryptions."""
 
-    def read(self, size: int, /) -> bytes | None: ...
+    def readinto(self, buffer: bytearray, /) -> int | None: ...
 
 
 class Pieces:
@@ -96,8 +96,9 @@ def read_content(stream: Readable) -> Iterator[bytes]:
 
 
 def _pieces_of(stream: Readable) -> Iterator[bytes]:
-    while piece := stream.read(PIECE):
-        yield piece
+    buffer = bytearray(PIECE)  # reused: a pipe gives far less at a time
+    while count := stream.readinto(buffer):
+        yield bytes(memoryview(buffer)[:count])
 
 
 def _unpacked(source: Pieces) -> Iterator[bytes] | None:
@@ -205,14 +206,14 @@ def _local_header(source: Pieces) -> _Member:
     if method not in (_STORED, _DEFLATED):
         _unreadable(f"the zip archive uses compression method {method}; expected deflate or none")
     wide = _zip64(extra)
-    if wide is not None and len(wide) >= 16 and packed == size == _MAX_32:  # noqa: PLR2004
+    if wide is not None and len(wide) >= 16 and packed == size == _MAX_32:
         size, packed = struct.unpack("<2Q", wide[:16])
     described = bool(flags & _DESCRIBED)
     return _Member(method, described, crc, packed, size, name, wide is not None)
 
 
 def _zip64(extra: bytes) -> bytes | None:
-    while len(extra) >= 4:  # noqa: PLR2004 - kind and length
+    while len(extra) >= 4:
         kind, length = struct.unpack("<2H", extra[:4])
         if kind == 1:
             return extra[4 : 4 + length]
@@ -274,7 +275,9 @@ def _directory(source: Pieces, members: int) -> None:
     rest = source.take(1 << 17)  # zip64 records, the end record and a comment of 64 KiB at most
     at = rest.rfind(_ZIP_EMPTY)
     whole = at >= 0 and len(rest) >= at + _END_FIXED and not source.peek(1)
-    if not whole or len(rest) != at + _END_FIXED + int.from_bytes(rest[at + 20 : at + 22], "little"):
+    if not whole or len(rest) != at + _END_FIXED + int.from_bytes(
+        rest[at + 20 : at + 22], "little"
+    ):
         _damaged("the zip archive is cut, or something follows it")
     if entries != members:
         _damaged("the zip archive's directory does not fit its content")

@@ -17,7 +17,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from responsys_assets.staged.bits import Bits, Places, add, after, before, between, has, pack, places
+from responsys_assets.staged.bits import (
+    Bits,
+    Places,
+    add,
+    after,
+    before,
+    between,
+    has,
+    pack,
+    places,
+)
 from responsys_assets.staged.charset import Bytes
 
 Fault = Literal["ragged", "misquoted", "too_long"]
@@ -92,7 +102,9 @@ class Splitter:
         if final and size > begin and text[size - 1] != newline:
             text[size] = newline
             size += 1
-        block = _Block(self._dialect, self._columns, self._limit, text, begin, size, final=final)
+        block = _Block(
+            self._dialect, self._columns, self._limit, text, begin=begin, size=size, final=final
+        )
         cut = _Walk(block).cut()
         self._overlong |= block.overlong
         return cut
@@ -120,7 +132,8 @@ class _Table:
         """Whether the record after each one is good, blank lines left out; or the text ends."""
         filled = np.append(np.flatnonzero(~self.blank), len(self.ends))
         at = filled[np.searchsorted(filled, np.arange(1, len(self.ends) + 1))]
-        return np.append(self.good, final and self.tail >= end)[at]
+        good: NDArray[np.bool_] = np.append(self.good, final and self.tail >= end)[at]
+        return good
 
 
 class _Block:
@@ -132,9 +145,9 @@ class _Block:
         columns: int,
         limit: int,
         text: Bytes,
+        *,
         begin: int,
         size: int,
-        *,
         final: bool,
     ) -> None:
         self.dialect, self.columns, self.limit = dialect, columns, limit

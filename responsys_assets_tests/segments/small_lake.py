@@ -31,9 +31,17 @@ PERSON: dict[str, Any] = {
     "UPDATED_AT_": START,
     "LISTS_": "core",
 }
-TYPES = {"CITY_": pl.String, "POINTS": pl.Int64, "SCORE": pl.Float64, "MEMBER": pl.Boolean}
-TYPES |= {"BORN": pl.Date, "SEEN": pl.Datetime("us", "UTC")}
-TYPES |= {"UPDATED_AT_": pl.Datetime("us", "UTC")}
+TYPES: dict[str, Any] = {
+    "CITY_": pl.String,
+    "POINTS": pl.Int64,
+    "SCORE": pl.Float64,
+    "MEMBER": pl.Boolean,
+}
+TYPES |= {
+    "BORN": pl.Date,
+    "SEEN": pl.Datetime("us", "UTC"),
+    "UPDATED_AT_": pl.Datetime("us", "UTC"),
+}
 
 
 def person(key: str, **values: Any) -> dict[str, Any]:
@@ -61,9 +69,8 @@ def put_profiles(
 ) -> Snapshot:
     """Make these the current profiles, in `parts` files each sorted by key."""
     lake = Lake(project.lake_path)
-    rows = sorted(
-        people, key=lambda row: tuple(map(row.get, project.config.profiles.match_columns))
-    )
+    match_on = project.config.profiles.match_columns
+    rows = sorted(people, key=lambda row: tuple(str(row[name]) for name in match_on))
     columns = list(rows[0]) if rows else list(PERSON)
     schema = {name: TYPES.get(name, pl.String) for name in columns}
     frame = pl.DataFrame([[row[name] for name in columns] for row in rows], schema, orient="row")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ ADDRESSES = {
     "mobile": ["", "-", "+49 151", "49 152"],
     "postal": ["", " Shut Lane 1", "Open Lane 1", "shut lane 1"],
 }
-NORMALISED = {
+NORMALISED: dict[str, Callable[[str], str]] = {
     "email": lambda text: text.strip().lower(),
     "mobile": lambda text: "".join(c for c in text if c in "0123456789"),
     "postal": lambda text: text.strip(),
@@ -73,8 +74,8 @@ def four_segments(make_project: MakeProject, where: str = "CUSTOMER_ID_ <> 'k2'"
 moments = (START + dt.timedelta(minutes=minute) for minute in range(100_000))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(people=st.lists(profile(), min_size=1, max_size=25))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(people=st.lists(profile(), min_size=1, max_size=60))
 def test_a_segment_is_who_is_selected_and_may_be_reached(
     make_project: MakeProject, people: list[dict[str, Any]]
 ) -> None:

@@ -164,7 +164,6 @@ def test_the_manifest_counts_who_was_left_out_and_why(with_segment: Any) -> None
     ("where", "says"),
     [
         ("CITI_ = 'Rome'", "did you mean CITY_"),
-        ("current_date = 'x'", "no column current_date|not allowed"),
         ("POINTS", "gives BIGINT"),
         ("CITY_", "gives VARCHAR"),
         ("BORN = 'yesterday'", "date"),
@@ -175,11 +174,7 @@ def test_the_manifest_counts_who_was_left_out_and_why(with_segment: Any) -> None
 def test_a_where_that_does_not_fit_the_columns_is_a_configuration_error(
     with_segment: Any, where: str, says: str
 ) -> None:
-    try:
-        project = with_segment(where=where)
-    except ConfigError as error:  # refused when it was loaded
-        assert error.key == "segments.all.where"
-        return
+    project = with_segment(where=where)
     put_profiles(project, PEOPLE)
     with pytest.raises(ConfigError, match=says) as caught:
         refresh(project, Lake(project.lake_path), "all")

@@ -155,7 +155,7 @@ def test_a_file_that_changes_under_us_is_refused_and_leaves_nothing(
 ) -> None:
     remote = place.file("big.gpg", BIG, mtime=1_700_000_000)
     assert callable(change)
-    done = []
+    done: list[bool] = []
 
     def advance(_: int) -> None:
         if not done:

@@ -1,0 +1,193 @@
+"""What `doctor` looks at. Each check yields findings and never stops the others."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from responsys_assets.config.project import Project
+from responsys_assets.demo.sender import encrypt
+from responsys_assets.errors import ResponsysError
+from responsys_assets.exported.arrival import match
+from responsys_assets.exported.poll import FolderView, look
+from responsys_assets.exported.unmatched import Unmatched, unmatched
+from responsys_assets.lake.exports import read_exports
+from responsys_assets.lake.lake import Lake
+from responsys_assets.pgp.decrypt import decrypting
+from responsys_assets.pgp.home import program
+from responsys_assets.pgp.keys import public_part, read_keys
+from responsys_assets.segments.suppressions import check_suppressions
+from responsys_assets.servers import open_server
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PROBE = b"doctor"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was checked, how it is, and what to do (empty if there is nothing).
+
+    A note is worth reading and no fault.
+    """
+
+    check: str
+    subject: str
+    state: Literal["ok", "note", "problem"]
+    detail: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def check_up(project: Project) -> Iterator[Finding]:
+    """Every finding about a project, in the order in which data flows."""
+    yield Finding("configuration", str(project.file), "ok", "is well-formed")
+    yield from _variables(project)
+    yield from _lake(project)
+    yield from _gpg(project)
+    for name in project.config.servers:
+        yield from _server(project, name)
+    if project.config.suppressions:
+        yield from _try("suppressions", "files", lambda: _suppressions(project))
+
+
+def _try(check: str, subject: str, work: Callable[[], str]) -> Iterator[Finding]:
+    """The finding of one piece of work: its answer, or its error in words."""
+    try:
+        yield Finding(check, subject, "ok", work())
+    except ResponsysError as error:
+        yield Finding(check, subject, "problem", str(error))
+
+
+def _variables(project: Project) -> Iterator[Finding]:
+    text = project.config.model_dump_json()
+    for name in dict.fromkeys(_REFERENCE.findall(text)):
+        if name in project.env:
+            yield Finding("variable", name, "ok", "is set")
+        else:
+            advice = "is not set; set it in the environment or in .env beside the configuration"
+            yield Finding("variable", name, "problem", advice)
+
+
+def _lake(project: Project) -> Iterator[Finding]:
+    path = project.lake_path
+    above = next(folder for folder in (path, *path.parents) if folder.exists())
+    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+        yield Finding("lake", str(path), "ok", "can be written")
+    else:
+        yield Finding("lake", str(path), "problem", f"{above} cannot be written by this user")
+
+
+def _gpg(project: Project) -> Iterator[Finding]:
+    keys = project.config.keys
+    if keys.decrypt is None and not keys.recipients:
+        return
+    found = list(_try("gpg", "program", lambda: program("gpg")))
+    yield from found
+    if found[0].state == "problem":
+        return
+    if keys.decrypt is not None:
+        yield from _try("key", "decrypt", lambda: _own_key(project))
+    for name in keys.recipients:
+        yield from _try("key", f"recipient {name}", partial(_recipient, project, name))
+
+
+def _own_key(project: Project) -> str:
+    """Encrypts a few bytes for our own key and decrypts them as an export."""
+    decrypt = project.config.keys.decrypt
+    if decrypt is None:
+        raise RuntimeError("only called with a key")
+    private = project.path(decrypt.private_key_file, "keys.decrypt.private_key_file")
+    with tempfile.TemporaryDirectory(prefix="responsys-") as folder:
+        public, message = Path(folder) / "public.asc", Path(folder) / "message.gpg"
+        public.write_text(public_part(private))
+        encrypt([_PROBE], message, public, compress=False)
+        if not project.config.keys.signers:
+            with decrypting(project, message) as plain:
+                plain.finish()
+    return f"decrypts; fingerprint {read_keys(private)[0].fingerprint}"
+
+
+def _recipient(project: Project, name: str) -> str:
+    place = f"keys.recipients.{name}.public_key_file"
+    public = project.path(project.config.keys.recipients[name].public_key_file, place)
+    fingerprint = read_keys(public)[0].fingerprint
+    with tempfile.TemporaryDirectory(prefix="responsys-") as folder:
+        encrypt([_PROBE], Path(folder) / "message.gpg", public, compress=False)
+    return f"encrypts; fingerprint {fingerprint}"
+
+
+def _server(project: Project, name: str) -> Iterator[Finding]:
+    config = project.config
+    if any(source.server == name for source in config.lists.values()):
+        try:
+            views = look(project, name)
+        except ResponsysError as error:
+            yield Finding("server", name, "problem", str(error))
+            return
+        yield Finding("server", name, "ok", "answers with its pinned key and lets us in")
+        for view in views:
+            yield from _folder(project, view)
+        return
+    if any(delivery.to == name for delivery in config.deliveries.values()):
+        yield from _try("server", name, lambda: _opens(project, name))
+    else:
+        yield Finding("server", name, "note", "no list reads it and no delivery goes to it")
+
+
+def _opens(project: Project, name: str) -> str:
+    with open_server(project, name) as server:
+        try:
+            server.list_folder("")
+        except ResponsysError as error:
+            if error.code != "folder_missing":
+                raise
+            return "its folder is made by the first delivery"
+    return "lets us in"
+
+
+def _folder(project: Project, view: FolderView) -> Iterator[Finding]:
+    lake = Lake(project.lake_path)
+    for name, source in view.lists.items():
+        names = [file.name for file in view.listing if match(source, file.name)]
+        if names:
+            newest = max(view.listing, key=lambda f: (f.name in names, f.mtime)).name
+            said = f"{len(names)} data files match, the newest is {newest}"
+            yield Finding("files", name, "ok", said)
+        elif read_exports(lake, name):
+            yield Finding("files", name, "note", "no data file is there now")
+        else:
+            patterns = " or ".join(str(pattern) for _, pattern in source.patterns())
+            where = view.folder or "the login folder"
+            advice = f"no file in {where} matches {patterns}; check `folder` and `files`"
+            yield Finding("files", name, "problem", advice)
+    yield from _strangers(view, unmatched(view.lists, view.listing))
+
+
+def _strangers(view: FolderView, found: list[Unmatched]) -> Iterator[Finding]:
+    """Files that no list takes, those of one pattern in one line."""
+    groups: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+    for file in found:
+        groups[file.kind, file.pattern].append(file.name)
+    for (kind, pattern), names in groups.items():
+        many = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        if kind == "ready_without_data":
+            said = "a ready file whose data file is not there"
+        elif pattern:
+            said = f'no list takes it; files: "{pattern}" would'
+        else:
+            said = "no list takes it, and no pattern could"
+        place = f"{view.server}:{view.folder}" if view.folder else view.server
+        yield Finding("other files", place, "note", f"{names[0]}{many}: {said}")
+
+
+def _suppressions(project: Project) -> str:
+    count = check_suppressions(project)
+    return f"{len(project.config.suppressions)} files, {count:,} entries"

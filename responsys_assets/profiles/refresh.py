@@ -1,0 +1,96 @@
+"""The profiles asset: merged anew when an accepted export or a rule has changed.
+
+profiles/<snapshot>/part-<n>.parquet           one row a key, sorted by key through all parts
+profiles/<snapshot>/closed/<channel>.parquet   addresses that a standing opt-out closes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from responsys_assets.config.project import Project
+from responsys_assets.lake.lake import Lake
+from responsys_assets.lake.snapshots import Snapshot, SnapshotStore, digest
+from responsys_assets.profiles import engine
+from responsys_assets.profiles.live import ListExports
+from responsys_assets.profiles.merge import Merged, merge
+from responsys_assets.profiles.plan import (
+    MergePlan,
+    accepted_exports,
+    inputs_of,
+    make_plan,
+    nothing_to_merge,
+)
+from responsys_assets.progress import Progress
+
+CODE = 1
+"""Rises when the same exports and rules would make other profiles than before."""
+
+
+def refresh(project: Project, lake: Lake, progress: Progress) -> tuple[Snapshot | None, bool]:
+    """Merge the accepted exports of all lists, unless nothing that decides it has changed.
+
+    Returns the current snapshot (None if no list has an accepted export yet) and whether it is
+    new. The manifest also holds `columns` (name, type), `sources` (for each column the lists
+    that contribute), `lists` (live keys of each), `unknown_permissions` (by list) and `engine`.
+
+    Raises:
+        ConfigError: if the rules do not fit the columns that the exports have.
+        LakeError: if memory, disk or a staged file fails.
+    """
+    store = SnapshotStore(lake.profiles())
+    with lake.writing(progress.say):
+        current = store.current()
+        lists = accepted_exports(project, lake)
+        if nothing_to_merge(project, lists):
+            return current, False
+        inputs = _inputs(project, lists)
+        if current is not None and current.inputs_digest == digest(inputs):
+            return current, False
+        plan = make_plan(project, lists)
+        with lake.workspace() as workspace, progress.step("profiles", None, "rows") as advance:
+            folder = workspace.folder("profiles")
+            merged = merge(plan, workspace, folder, advance=advance)
+            snapshot = store.publish(
+                workspace,
+                folder,
+                inputs=inputs,
+                rows=merged.rows,
+                now=project.now(),
+                extra=_description(plan, merged),
+            )
+        for name, count in merged.unknown_permissions.items():
+            if count:
+                progress.say(
+                    f"list {name}: {count} permission values are neither I nor O; "
+                    "they count as opt-outs"
+                )
+        return snapshot, True
+
+
+def profile_inputs(project: Project, lake: Lake) -> dict[str, Any] | None:
+    """Everything that would decide the content of profiles now; None with nothing to merge."""
+    lists = accepted_exports(project, lake)
+    return None if nothing_to_merge(project, lists) else _inputs(project, lists)
+
+
+def _inputs(project: Project, lists: Sequence[ListExports]) -> dict[str, Any]:
+    return inputs_of(project, lists) | {
+        "engine": {"name": engine.NAME, "version": engine.VERSION},
+        "code": CODE,
+    }
+
+
+def _description(plan: MergePlan, merged: Merged) -> dict[str, Any]:
+    names = [source.name for source in plan.lists]
+    return {
+        "columns": [list(column) for column in plan.schema],
+        "sources": {
+            **dict.fromkeys(plan.match_columns, names),
+            **{column.name: [names[n] for n in column.lists] for column in plan.columns},
+        },
+        "lists": {name: {"rows": rows} for name, rows in merged.live.items()},
+        "unknown_permissions": merged.unknown_permissions,
+        "engine": {"name": engine.NAME, "version": engine.VERSION},
+    }

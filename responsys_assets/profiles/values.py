@@ -1,0 +1,167 @@
+"""SQL that makes profiles: one narrow row a key that says whose row wins, then the values."""
+
+# ruff: noqa: S608 - names are quoted by sql.py, values are bound
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from responsys_assets.normalise import WHITESPACE
+from responsys_assets.profiles import permission, winners
+from responsys_assets.profiles.columns import Column
+from responsys_assets.profiles.plan import MergePlan
+from responsys_assets.profiles.sql import Keys, Sql, combine, comma, identifier, literal, of_files
+from responsys_assets.system_columns import CHANNELS, LISTS, UPDATED_AT
+
+TYPES = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+}
+"""How duckdb calls the types of the configuration."""
+
+_CHANNEL_OF = {channel.permission: channel.name for channel in CHANNELS.values()}
+
+
+def choice(plan: MergePlan, keys: Keys) -> Sql:
+    """A statement that makes the table `chosen`, one row a profile, from `latest_<n>` and
+    `permission_<n>`.
+
+    `id` numbers the profiles in the order of their keys; `t<n>` and `row<n>` are time and row id
+    of the latest live row in list n (NULL if it has none); `w_<n>_<m>` is which of these lists
+    has the latest; a column a channel holds the largest permission state.
+    """
+    everyone = range(len(plan.lists))
+    channels = list(CHANNELS)
+    quiet = comma(f"{permission.SAYS_NOTHING}::TINYINT AS {name}" for name in channels)
+    said = []
+    for n, source in enumerate(plan.lists):
+        said.append(
+            f"SELECT {keys.list}, {n} AS list, {winners.TIME_OF_PLACE} AS t, "
+            f"{winners.ROW_OF_PLACE} AS row_id, {quiet} FROM latest_{n}"
+        )
+        known = {channel.name for channel in permission.channels_of(source)}
+        if known:
+            states = comma(
+                name if name in known else f"{permission.SAYS_NOTHING}::TINYINT AS {name}"
+                for name in channels
+            )
+            said.append(f"SELECT {keys.list}, {n}, NULL, NULL, {states} FROM permission_{n}")
+    latest = comma(
+        f"max(CASE WHEN list = {n} THEN t END) AS t{n}, "
+        f"max(CASE WHEN list = {n} THEN row_id END) AS row{n}"
+        for n in everyone
+    )
+    states = comma(f"max({name}) AS {name}" for name in channels)
+    live = "count(row_id) > 0"
+    if plan.only_in is not None:
+        live = f"count(CASE WHEN list = {plan.only_in} THEN row_id END) > 0"
+    contests = "".join(
+        f", {_winner(lists)} AS {_contest(lists)}"
+        for lists in dict.fromkeys(c.lists for c in plan.columns if _contested(c))
+    )
+    return Sql(
+        "CREATE TEMP TABLE chosen AS "
+        f"SELECT row_number() OVER (ORDER BY {keys.list}) - 1 AS id, *, "
+        f"greatest({comma(f't{n}' for n in everyone)}) AS newest{contests} "
+        f"FROM (SELECT {keys.list}, {latest}, {states} FROM ({' UNION ALL '.join(said)}) "
+        f"GROUP BY {keys.list} HAVING {live})"
+    )
+
+
+def _contested(column: Column) -> bool:
+    return column.rule in ("latest", "together") and len(column.lists) > 1
+
+
+def _contest(lists: Sequence[int]) -> str:
+    return "w_" + "_".join(map(str, lists))
+
+
+def _winner(lists: Sequence[int]) -> str:
+    """Which list has the latest row; `lists` are in order, so the earlier one wins a tie."""
+    cases = " ".join(f"WHEN t{n} THEN {n}" for n in lists)
+    return f"CASE greatest({comma(f't{n}' for n in lists)}) {cases} END"
+
+
+def payload(plan: MergePlan, n: int, files: Sequence[Path], types: dict[str, str]) -> Sql | None:
+    """A subquery for the values that list `n` may contribute: `row_id` and `c<i>` for column i.
+
+    `types` are the columns that these files have. None if the list contributes nothing.
+    """
+    columns = {"row_id": winners.ROW_ID}
+    for i, column in enumerate(plan.columns):
+        if column.rule != "permission" and n in column.lists:
+            there = f"r.{identifier(column.name)}" if column.name in types else "NULL"
+            columns[f"c{i}"] = f"CAST({there} AS {TYPES[column.kind]})"
+    return of_files(files, f"payload_{n}", columns) if len(columns) > 1 else None
+
+
+def profiles(plan: MergePlan, keys: Keys, payloads: Sequence[Sql | None]) -> Sql:
+    """A query for the profiles with `$first <= id < $past`, sorted by key."""
+    shown = [
+        f"p.{key} AS {identifier(name)}"
+        for key, name in zip(keys.names, plan.match_columns, strict=True)
+    ]
+    shown += [f"{value_of(c, i)} AS {identifier(c.name)}" for i, c in enumerate(plan.columns)]
+    names = comma(
+        f"CASE WHEN p.row{n} IS NOT NULL THEN {literal(source.name)} END"
+        for n, source in enumerate(plan.lists)
+    )
+    shown += [
+        f"{winners.time_of('p.newest')} AS {identifier(UPDATED_AT)}",
+        f"concat_ws(',', {names}) AS {identifier(LISTS)}",
+    ]
+    there = {n: part for n, part in enumerate(payloads) if part is not None}
+    trims = any(column.rule == "deliverability" for column in plan.columns)
+    whitespace = Sql("", {"whitespace": WHITESPACE} if trims else {})
+    joins = " ".join(
+        f"LEFT JOIN {part} AS s{n} ON s{n}.row_id = p.row{n}" for n, part in there.items()
+    )
+    return combine(
+        f"SELECT {comma(shown)} FROM "
+        f"(SELECT * FROM chosen WHERE id >= $first AND id < $past) AS p {joins} ORDER BY p.id",
+        *there.values(),
+        whitespace,
+    )
+
+
+def value_of(column: Column, i: int) -> str:
+    """The value of column `i`, by its rule; text is never NULL."""
+    if column.rule == "permission":
+        return permission.profile_state().format(state=f"p.{_CHANNEL_OF[column.name]}")
+    if column.rule == "deliverability":
+        return _deliverability([f"s{n}.c{i}" for n in column.lists])
+    value = _merged(column, i) if column.lists else f"CAST(NULL AS {TYPES[column.kind]})"
+    return f"coalesce({value}, '')" if column.kind == "text" else value
+
+
+def _merged(column: Column, i: int) -> str:
+    candidates = {n: f"s{n}.c{i}" for n in column.lists}
+    if _contested(column):
+        cases = " ".join(f"WHEN {n} THEN {value}" for n, value in candidates.items())
+        return f"CASE p.{_contest(column.lists)} {cases} END"
+    empty_is_null = column.kind == "text"
+    filled = {n: f"nullif({v}, '')" if empty_is_null else v for n, v in candidates.items()}
+    if len(filled) == 1:
+        return next(iter(filled.values()))
+    if column.rule == "priority":
+        return f"coalesce({comma(filled.values())})"
+    if column.rule in ("smallest", "largest"):
+        function = "least" if column.rule == "smallest" else "greatest"
+        return f"{function}({comma(filled.values())})"
+    # latest_non_empty: only lists with a value compete
+    times = {n: f"CASE WHEN {value} IS NOT NULL THEN p.t{n} END" for n, value in filled.items()}
+    cases = " ".join(f"WHEN {times[n]} THEN {value}" for n, value in filled.items())
+    return f"CASE greatest({comma(times.values())}) {cases} END"
+
+
+def _deliverability(values: Sequence[str]) -> str:
+    def any_is(state: str) -> str:
+        either_case = f"('{state}', '{state.lower()}')"
+        return " OR ".join(f"trim({value}, $whitespace) IN {either_case}" for value in values)
+
+    return f"CASE WHEN {any_is('U')} THEN 'U' WHEN {any_is('D')} THEN 'D' ELSE '' END"

@@ -1,0 +1,306 @@
+"""Staging one export: read it to its end, judge it, and only then publish anything of it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+import pyarrow as pa
+
+from responsys_assets.config.models import ProfileList
+from responsys_assets.config.project import Project
+from responsys_assets.errors import ExportError, LakeError, PgpError
+from responsys_assets.lake.exports import Export, read_exports
+from responsys_assets.lake.lake import Lake
+from responsys_assets.lake.publish import Workspace, disk_errors
+from responsys_assets.lake.receipts import Outcome
+from responsys_assets.pgp.decrypt import decrypting
+from responsys_assets.progress import Advance, Progress
+from responsys_assets.staged.blocks import Block, read_blocks
+from responsys_assets.staged.charset import Charset
+from responsys_assets.staged.columns import Layout, layout_of
+from responsys_assets.staged.content import Readable
+from responsys_assets.staged.header import dialect_of, read_header
+from responsys_assets.staged.held import HeldError
+from responsys_assets.staged.intake import Intake, Position
+from responsys_assets.staged.judge import Tally, judge
+from responsys_assets.staged.parquet import ParquetFile
+from responsys_assets.staged.quarantine import Quarantine
+from responsys_assets.staged.reading import Reading
+from responsys_assets.staged.threads import Behind, ahead
+
+GROUP_ROWS = 120_000
+GROUP_BYTES = 64 << 20
+_BLOCKS_AHEAD = 2
+_WHAT_NOW = {
+    "held": "accept, retry or withdraw it with",
+    "failed": "retry or withdraw it with",
+}
+
+# not the export's fault: mended here, after which the next sync stages it
+_OURS = frozenset({"key_missing", "key_damaged", "gpg_missing", "gpg_stalled", "wrong_passphrase"})
+
+
+def stage(project: Project, lake: Lake, export: Export, progress: Progress) -> Outcome:
+    """Check an export and publish what it holds; the receipt says what became of it.
+
+    Idempotent: an export that was judged under today's settings and evidence is left alone.
+
+    Raises:
+        LakeError: if the lake cannot be written; then there is no receipt.
+        PgpError: if our own key or gpg is missing or not usable; then there is no receipt.
+        ConfigError: for a character set that cannot be read.
+    """
+    settings = project.staging_settings(export.list_name)
+    if export.outcome is not None and not export.needs_staging(settings):
+        return export.outcome
+    with lake.writing(progress.say), lake.workspace() as workspace:
+        if not export.ciphertext.exists() and export.outcome and export.outcome.state == "staged":
+            return export.outcome  # its file was pruned; what was accepted stays
+        return _Staging(project, lake, export, progress, workspace).run()
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """What was read, in files of the workspace that are not published yet."""
+
+    tally: Tally
+    layout: Layout
+    parquet_sha256: str
+    rejects_sha256: str | None
+    holds_sha256: str | None
+    remark: str | None
+
+
+class _Staging:
+    """One export on its way through."""
+
+    def __init__(
+        self,
+        project: Project,
+        lake: Lake,
+        export: Export,
+        progress: Progress,
+        workspace: Workspace,
+    ) -> None:
+        self._project, self._lake, self._export = project, lake, export
+        self._progress, self._workspace = progress, workspace
+        self._source = project.list_config(export.list_name)
+        self._parquet = workspace.file("staged.parquet")
+        self._rejects = workspace.file("rejects.parquet")
+        self._holds = workspace.file("holds.parquet")
+
+    def run(self) -> Outcome:
+        """Read, judge, publish."""
+        if not self._export.ciphertext.exists():
+            return self._refused(
+                ExportError("ciphertext_pruned", "its file was pruned and cannot be read again")
+            )
+        read: _Staged | None = None
+        try:
+            read = self._read()
+            judge(read.tally, self._export, self._source)
+        except PgpError as error:
+            if error.code in _OURS:
+                raise
+            return self._refused(error)
+        except ExportError as error:
+            return self._refused(error, read)
+        return self._accepted(read)
+
+    def _read(self) -> _Staged:
+        """Everything up to the verdict on the whole message."""
+        problem: ExportError | None = None
+        with _opened(self._project, self._export, self._source) as (stream, finish):
+            try:
+                read = self._consume(stream)
+            except ExportError as error:
+                problem = error
+            except (pl.exceptions.PolarsError, pa.ArrowException):
+                # their texts hold values
+                raise LakeError(
+                    "engine",
+                    "reading failed inside the engine, which is a bug of this program; "
+                    "report it with the versions of polars and pyarrow",
+                    file=self._export.file,
+                ) from None
+            finish()
+        if problem is not None:
+            raise problem
+        return read
+
+    def _consume(self, stream: Readable) -> _Staged:
+        export, source = self._export, self._source
+        total = None if source.encrypted else export.ciphertext.stat().st_size
+        label = f"staging {export.list_name} {export.file}"
+        charset = Charset(source.charset)
+        with (
+            self._progress.step(label, total) as advance,
+            contextlib.closing(ahead(read_blocks(stream, charset), _BLOCKS_AHEAD)) as blocks,
+            contextlib.ExitStack() as stack,
+        ):
+            first = next(blocks)
+            reading, first, position = self._begin(first, charset)
+            quarantine = Quarantine(self._rejects, self._holds, reading.layout)
+            stack.callback(quarantine.abandon)
+            parquet = ParquetFile(self._parquet, reading.schema)
+            stack.callback(parquet.abandon)
+            intake = Intake(reading, quarantine, position)
+            with Behind(parquet.write, 1) as writer:
+                told = _telling(itertools.chain([first], blocks), advance)
+                for table in _groups(intake.batches(told)):
+                    writer.put(table)
+            rejects, holds = quarantine.close()
+            return _Staged(
+                intake.tally, reading.layout, parquet.close(), rejects, holds, intake.remark
+            )
+
+    def _begin(self, first: Block, charset: Charset) -> tuple[Reading, Block, Position]:
+        """What the first block says about the file, and where its records begin."""
+        export, source = self._export, self._source
+        head = first.text.tobytes()
+        dialect = dialect_of(head, source.separator, quoted=source.enclosure == '"')
+        names, blank, begin = [*source.columns], 0, 0
+        if source.header:
+            names, blank, begin = read_header(head, dialect)
+        layout = layout_of(names, source, self._project.config.profiles.match_columns)
+        reading = Reading(
+            source, layout, dialect, charset, self._project.zone, export.file, export.stamp
+        )
+        position = Position(
+            byte=first.skipped + charset.offsets(first.text, [begin])[0],
+            line=1 + head.count(bytes([dialect.newline]), 0, begin),
+            blank=blank,
+        )
+        return reading, replace(first, text=first.text[begin:]), position
+
+    def _accepted(self, read: _Staged) -> Outcome:
+        export, workspace, tally = self._export, self._workspace, read.tally
+        self._publish_rejects(read)
+        if read.holds_sha256 is not None:
+            workspace.publish_file(self._holds, export.holds)
+        else:
+            _remove(export.holds)
+        workspace.publish_file(self._parquet, export.parquet)
+        columns = tuple((column.name, column.kind) for column in read.layout.columns)
+        outcome = self._outcome("staged", None, read.remark).model_copy(
+            update={
+                **_counts(tally),
+                "staged": tally.staged,
+                "columns": columns,
+                "new_columns": self._new_columns([name for name, _ in columns]),
+                "parquet_sha256": read.parquet_sha256,
+                "holds_sha256": read.holds_sha256,
+                "rejects_sha256": read.rejects_sha256,
+            }
+        )
+        outcome.write(workspace, export.receipt)
+        return outcome
+
+    def _refused(self, error: ExportError | PgpError, read: _Staged | None = None) -> Outcome:
+        """Held or failed: nothing is staged; what was rejected can be looked at."""
+        export = self._export
+        state: Literal["held", "failed"] = "held" if isinstance(error, HeldError) else "failed"
+        detail = f"{error.message}; {_WHAT_NOW[state]} `responsys exports {export.list_name}`"
+        outcome = self._outcome(state, error.code, detail)
+        if read is not None:
+            outcome = outcome.model_copy(
+                update={**_counts(read.tally), "rejects_sha256": read.rejects_sha256}
+            )
+        outcome.write(self._workspace, export.receipt)  # first: from now on nothing reads the rest
+        for path in (export.parquet, export.holds):
+            _remove(path)
+        self._publish_rejects(read)
+        return outcome
+
+    def _publish_rejects(self, read: _Staged | None) -> None:
+        if read is not None and read.rejects_sha256 is not None:
+            self._workspace.publish_file(self._rejects, self._export.rejects)
+        else:
+            _remove(self._export.rejects)
+
+    def _outcome(
+        self, state: Literal["staged", "held", "failed"], reason: str | None, detail: str | None
+    ) -> Outcome:
+        export = self._export
+        return Outcome(
+            list=export.list_name,
+            file=export.file,
+            export_id=export.export_id,
+            state=state,
+            reason=reason,
+            detail=detail,
+            settings=self._project.staging_settings(export.list_name),
+            evidence=export.evidence,
+            decided_at=self._project.now(),
+        )
+
+    def _new_columns(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Columns that the accepted export before this one did not have."""
+        export = self._export
+        before = [
+            other.outcome
+            for other in read_exports(self._lake, export.list_name)
+            if other.accepted and other.order < export.order
+        ]
+        if not before or before[-1] is None:
+            return ()
+        known = {name for name, _ in before[-1].columns}
+        return tuple(name for name in names if name not in known)
+
+
+def _counts(tally: Tally) -> dict[str, Any]:
+    return {
+        "records": tally.records,
+        "rejected": tally.rejected,
+        "blank": tally.blank,
+        "unidentified": tally.unidentified,
+        "rejected_by_reason": dict(sorted(tally.reasons.items())),
+    }
+
+
+@contextmanager
+def _opened(
+    project: Project, export: Export, source: ProfileList
+) -> Iterator[tuple[Readable, Callable[[], None]]]:
+    """The content of an export, and what to call once it was read."""
+    if source.encrypted:
+        with decrypting(project, export.ciphertext) as message:
+            yield message, message.finish
+    else:
+        with disk_errors(f"cannot read {export.file}"):
+            file = export.ciphertext.open("rb", buffering=0)
+        with file:
+            yield file, lambda: None
+
+
+def _telling(blocks: Iterable[Block], advance: Advance) -> Iterator[Block]:
+    for block in blocks:
+        yield block
+        advance(block.size)
+
+
+def _groups(batches: Iterable[tuple[pa.RecordBatch, int]]) -> Iterator[pa.Table]:
+    """Batches as row groups: a fixed rule, so equal content makes equal files."""
+    waiting: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch, used in batches:
+        if batch.num_rows:
+            waiting.append(batch)
+        rows, size = rows + batch.num_rows, size + used
+        if waiting and (rows >= GROUP_ROWS or size >= GROUP_BYTES):
+            yield pa.Table.from_batches(waiting)
+            waiting, rows, size = [], 0, 0
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _remove(path: Path) -> None:
+    with disk_errors(f"cannot remove {path.name}"):
+        path.unlink(missing_ok=True)

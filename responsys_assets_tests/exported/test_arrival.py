@@ -1,0 +1,333 @@
+"""The decision on every data file: when it is taken, and that each content is taken once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+from collections.abc import Iterable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from responsys_assets.config.models import ProfileList
+from responsys_assets.exported.arrival import Decision, decide, ready_names
+from responsys_assets.lake.receipts import Arrival, RemoteFile
+
+ZONE = ZoneInfo("America/New_York")
+NOW = dt.datetime(2026, 3, 10, 12, 0, tzinfo=dt.UTC)
+T = NOW.timestamp()
+DATA = "CORE_20260309_053000.csv.gpg"
+
+
+def profile_list(**keys: Any) -> ProfileList:
+    return ProfileList.model_validate_json(
+        json.dumps({"server": "s", "files": "CORE_{YYYYMMDD}_{HHMISS}.csv.gpg", **keys})
+    )
+
+
+def file(name: str, size: int = 10, mtime: float = T - 60) -> RemoteFile:
+    return RemoteFile(name=name, size=size, mtime=mtime)
+
+
+def arrived(decision: Decision, sha256: str = "00") -> Arrival:
+    return Arrival(
+        list=decision.list,
+        server=decision.server,
+        folder=decision.folder,
+        kind=decision.kind,
+        stamp=decision.stamp,
+        data=decision.data,
+        ready=decision.ready,
+        ready_text="1",
+        ambiguous_ready=decision.ambiguous_ready,
+        sha256=sha256,
+        fetched_at=NOW,
+    )
+
+
+def look(
+    listing: Iterable[RemoteFile], known: Iterable[Arrival] = (), /, **keys: Any
+) -> list[Decision]:
+    return decide({"core": profile_list(**keys)}, list(listing), {"core": list(known)}, NOW, ZONE)
+
+
+def only(decisions: list[Decision]) -> Decision:
+    (decision,) = decisions
+    return decision
+
+
+def test_a_ready_file_has_three_names_tried_in_order() -> None:
+    assert ready_names("X.csv.gpg", ".ready") == ["X.csv.gpg.ready", "X.csv.ready", "X.ready"]
+    assert ready_names("X.csv", ".done") == ["X.csv.done", "X.done"]
+    assert ready_names("X", ".ready") == ["X.ready"]
+    assert ready_names("X.CSV.zip.PGP", ".ready") == [
+        "X.CSV.zip.PGP.ready",
+        "X.CSV.zip.ready",
+        "X.ready",
+    ]
+    assert ready_names(".csv", ".ready") == [".csv.ready"]
+
+
+@pytest.mark.parametrize(
+    "present", [set(c) for n in range(4) for c in itertools.combinations(range(3), n)]
+)
+def test_the_first_ready_file_that_exists_is_the_one(present: set[int]) -> None:
+    names = ready_names(DATA, ".ready")
+    decision = only(look([file(DATA), *(file(names[n], 1) for n in present)]))
+    if present:
+        assert decision.action == "take"
+        assert decision.ready is not None
+        assert decision.ready.name == names[min(present)]
+        assert not decision.ambiguous_ready
+    else:
+        assert (decision.action, decision.reason) == ("wait", "no_ready_file")
+        assert decision.detail is not None
+        assert names[0] in decision.detail
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "CORE_20260308_053000.csv.gpg.ready",
+        "CORE_20260309_053000.csv.gpg.READY",
+        "CORE_20260309_053000.csv.gpg.ready.tmp",
+        "CORE_20260309.ready",
+        "core.ready",
+    ],
+)
+def test_a_ready_file_of_another_name_releases_nothing(other: str) -> None:
+    assert only(look([file(DATA), file(other)])).reason == "no_ready_file"
+
+
+@pytest.mark.parametrize("size", [0, 10])
+@pytest.mark.parametrize("lag", [-3600, 0, 3600])
+def test_ready_before_or_after_data_and_empty_data_are_taken(size: int, lag: int) -> None:
+    files = [file(DATA, size), file(f"{DATA}.ready", 0, T - 60 + lag)]
+    assert only(look(files)).action == "take"
+
+
+def test_a_ready_file_that_two_data_files_would_use_marks_both() -> None:
+    lists = {
+        "core": profile_list(),
+        "zipped": profile_list(files="CORE_{YYYYMMDD}_{HHMISS}.zip"),
+    }
+    zipped = file("CORE_20260309_053000.zip")
+    ready = file("CORE_20260309_053000.ready", 1)
+    both = decide(lists, [file(DATA), zipped, ready], {}, NOW, ZONE)
+    assert [(d.list, d.action, d.ambiguous_ready) for d in both] == [
+        ("core", "take", True),
+        ("zipped", "take", True),
+    ]
+    # an own one for each ends it, and what was held as ambiguous is then taken anew
+    known = {d.list: [arrived(d)] for d in both}
+    assert [d.action for d in decide(lists, [file(DATA), zipped, ready], known, NOW, ZONE)] == [
+        "known",
+        "known",
+    ]
+    own = [*(file(f"{name}.ready", 1) for name in (DATA, zipped.name)), ready]
+    separate = decide(lists, [file(DATA), zipped, *own], known, NOW, ZONE)
+    assert [(d.action, d.ambiguous_ready) for d in separate] == [("take", False)] * 2
+
+
+def test_when_the_other_data_file_goes_the_ready_file_is_no_longer_ambiguous() -> None:
+    lists = {
+        "core": profile_list(),
+        "zipped": profile_list(files="CORE_{YYYYMMDD}_{HHMISS}.zip"),
+    }
+    ready = file("CORE_20260309_053000.ready", 1)
+    files = [file(DATA), file("CORE_20260309_053000.zip"), ready]
+    core, _ = decide(lists, files, {}, NOW, ZONE)
+    (alone,) = decide(lists, [file(DATA), ready], {"core": [arrived(core)]}, NOW, ZONE)
+    assert (alone.action, alone.ambiguous_ready) == ("take", False)
+    (again,) = decide(lists, [file(DATA), ready], {"core": [arrived(alone)]}, NOW, ZONE)
+    assert again.action == "known"
+
+
+def test_two_lists_may_take_the_same_file() -> None:
+    lists = {"one": profile_list(), "two": profile_list()}
+    decisions = decide(lists, [file(DATA), file(f"{DATA}.ready")], {}, NOW, ZONE)
+    assert [(d.action, d.ambiguous_ready) for d in decisions] == [("take", False)] * 2
+
+
+@pytest.mark.parametrize(
+    ("age", "action"), [(599, "wait"), (600, "take"), (10_000, "take"), (-86_000, "wait")]
+)
+def test_without_ready_files_a_file_is_taken_when_it_has_settled(age: int, action: str) -> None:
+    data = file(DATA, mtime=T - age)
+    decision = only(look([data], ready="none", settle="10m"))
+    assert decision.action == action
+    assert decision.reason == (None if action == "take" else "settling")
+    assert decision.ready is None
+
+
+def test_stamps_before_since_are_ignored() -> None:
+    ready = file(f"{DATA}.ready")
+    assert only(look([file(DATA), ready], since="2026-03-10")).action == "ignore"
+    assert only(look([file(DATA), ready], since="2026-03-09")).action == "take"
+
+
+@pytest.mark.parametrize(
+    ("stamp", "reason"),
+    [
+        ("20260311_075959", None),  # 11:59:59 UTC of the next day
+        ("20260311_080100", "stamp_in_future"),
+        ("20270101_000000", "stamp_in_future"),
+        ("99991231_235959", "stamp_in_future"),
+        ("00010101_000000", "stamp_out_of_range"),
+        ("18991231_000000", "stamp_out_of_range"),
+    ],
+)
+def test_a_stamp_that_cannot_be_waits(stamp: str, reason: str | None) -> None:
+    name = f"CORE_{stamp}.csv.gpg"
+    for zone in ("America/New_York", "Asia/Tokyo"):
+        decisions = decide(
+            {"core": profile_list()}, [file(name), file(f"{name}.ready")], {}, NOW, ZoneInfo(zone)
+        )
+        if zone == "America/New_York":
+            assert only(decisions).reason == reason
+            assert only(decisions).action == ("take" if reason is None else "wait")
+
+
+@pytest.mark.parametrize(
+    ("name", "iso"),
+    [
+        ("CORE_20260309_053000.csv.gpg", "2026-03-09T05:30:00-04:00"),
+        ("CORE_20260308_023000.csv.gpg", "2026-03-08T02:30:00-05:00"),  # does not exist there
+        ("CORE_20251102_013000.csv.gpg", "2025-11-02T01:30:00-04:00"),  # occurs twice
+    ],
+)
+def test_a_stamp_is_in_account_time(name: str, iso: str) -> None:
+    decision = only(look([file(name)]))
+    assert decision.stamp.isoformat() == iso
+    assert arrived(decision).stamp.isoformat() == iso
+    back = Arrival.model_validate_json(arrived(decision).model_dump_json())
+    assert back.export_id == arrived(decision).export_id
+    assert back.day == decision.day
+
+
+def test_without_a_stamp_in_the_name_the_mtime_is_the_stamp() -> None:
+    late = dt.datetime(2026, 3, 10, 3, 59, tzinfo=dt.UTC).timestamp()
+    decision = only(look([file("CORE.csv", mtime=late)], files="CORE.csv"))
+    assert decision.stamp.isoformat() == "2026-03-09T23:59:00-04:00"
+    assert decision.day == dt.date(2026, 3, 9)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "my_CORE_20260309_053000.csv.gpg",
+        "CORE_20260309_053000.csv.gpg.bak",
+        "CORE_20260309_053000.csv.gp\ufffd",
+        "CORE_20260309_053000.csv.gpg\n",
+        "CORE_20261309_053000.csv.gpg",
+        "../CORE_20260309_053000.csv.gpg",
+        "CORE_2026030\u0669_053000.csv.gpg",
+        "core_20260309_053000.csv.gpg",
+    ],
+)
+def test_only_whole_names_match(name: str) -> None:
+    assert look([file(name), file(f"{name}.ready")]) == []
+
+
+def test_full_and_incremental_exports_are_told_apart_by_their_names() -> None:
+    files = {"full": "CORE_{YYYYMMDD}.csv", "incremental": "CORE_{YYYYMMDD}_{HHMISS}.csv"}
+    decisions = look([file("CORE_20260309_053000.csv"), file("CORE_20260309.csv")], files=files)
+    assert [(d.data.name, d.kind) for d in decisions] == [
+        ("CORE_20260309.csv", "full"),
+        ("CORE_20260309_053000.csv", "incremental"),
+    ]
+
+
+def test_what_changed_since_it_was_taken_is_taken_again_and_nothing_else() -> None:
+    ready = file(f"{DATA}.ready", 1)
+    known = [arrived(only(look([file(DATA), ready])))]
+    same = look([file(DATA), ready], known)
+    assert only(same).action == "known"
+    for data, other in (
+        (file(DATA, size=11), ready),
+        (file(DATA, mtime=T - 59), ready),
+        (file(DATA, mtime=T - 90_000), ready),
+        (file(DATA), file(f"{DATA}.ready", 2)),
+        (file(DATA), file(f"{DATA}.ready", 1, T - 59)),
+    ):
+        assert only(look([data, other], known)).action == "take"
+
+
+def test_a_ready_file_removed_after_its_export_was_taken_changes_nothing() -> None:
+    known = [arrived(only(look([file(DATA), file(f"{DATA}.ready")])))]
+    assert only(look([file(DATA)], known)).action == "known"
+    assert only(look([file(DATA, size=11)], known)).action == "wait"
+
+
+# Histories: what a sender does to a folder, and polls at any time in between.
+
+NAMES = [f"CORE_2026030{day}_000000.csv.gpg" for day in (1, 2, 3)]
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), st.sampled_from(NAMES), st.sampled_from([-5, 0, 0, 7])),
+        st.tuples(st.just("ready"), st.sampled_from(NAMES), st.sampled_from([-5, 0, 0, 7])),
+        st.tuples(st.just("unready"), st.sampled_from(NAMES), st.just(0)),
+        st.tuples(st.just("delete"), st.sampled_from(NAMES), st.just(0)),
+        st.tuples(st.just("rename"), st.sampled_from(NAMES), st.just(0)),
+        st.tuples(st.just("poll"), st.just(""), st.just(0)),
+    ),
+    max_size=30,
+)
+
+
+class Sender:
+    """A folder; contents are numbers, no two of one size."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, tuple[int, float]] = {}  # name: content, mtime
+        self.ready: dict[str, float] = {}
+        self.sent = 0
+
+    def step(self, what: str, name: str, drift: int) -> None:
+        mtime = T - 1000 + drift
+        if what == "send":
+            self.sent += 1
+            self.data[name] = (self.sent, mtime)
+        elif what == "ready":
+            self.ready[name] = mtime
+        elif what == "unready":
+            self.ready.pop(name, None)
+        elif what == "delete":
+            self.data.pop(name, None)
+        elif what == "rename" and name in self.data:
+            other = NAMES[(NAMES.index(name) + 1) % len(NAMES)]
+            self.data[other] = self.data.pop(name)
+
+    def listing(self) -> list[RemoteFile]:
+        data = [file(name, content, mtime) for name, (content, mtime) in self.data.items()]
+        return data + [file(f"{name}.ready", 1, mtime) for name, mtime in self.ready.items()]
+
+    def released(self) -> set[tuple[str, int]]:
+        return {(name, self.data[name][0]) for name in self.data if name in self.ready}
+
+
+@settings(max_examples=400, deadline=None)
+@given(STEPS)
+def test_in_any_history_every_released_content_is_taken_and_becomes_one_export(
+    steps: list[tuple[str, str, int]],
+) -> None:
+    sender, known = Sender(), list[Arrival]()
+    released: set[tuple[str, int]] = set()
+    for what, name, drift in [*steps, ("poll", "", 0)]:
+        if what != "poll":
+            sender.step(what, name, drift)
+            continue
+        released |= sender.released()
+        for decision in look(sender.listing(), known):
+            if decision.action == "take":
+                known.append(arrived(decision, sha256=str(decision.data.size)))
+        # asking again finds nothing to do
+        assert not [d for d in look(sender.listing(), known) if d.action == "take"]
+    assert {(a.data.name, a.data.size) for a in known} == released
+    assert len({a.export_id for a in known}) == len(released)
+    shown = [(a.data, a.ready) for a in known]
+    assert len(shown) == len(set(shown))

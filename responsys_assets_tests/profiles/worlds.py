@@ -1,0 +1,187 @@
+"""Accepted exports made from Python rows, written straight into a lake."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+import polars as pl
+
+from responsys_assets.config.models import Config
+from responsys_assets.config.project import Project
+from responsys_assets.lake.exports import Export
+from responsys_assets.lake.lake import Lake
+from responsys_assets.lake.receipts import Arrival, Outcome, RemoteFile
+from responsys_assets.system_columns import CHANNELS
+
+NOW = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)
+STAMP = dt.datetime(2026, 11, 1, 6, 0, tzinfo=dt.timezone(dt.timedelta(hours=1)))
+
+POLARS = {
+    "text": pl.String(),
+    "integer": pl.Int64(),
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "date": pl.Date(),
+    "timestamp": pl.Datetime("us", "UTC"),
+}
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A staged row; `updated_us` None means that it has no time."""
+
+    key: Key
+    values: Mapping[str, Any]
+    updated_us: int | None = None
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What a rejected record still says; `key` None if it cannot be read."""
+
+    key: Key | None
+    values: Mapping[str, str] = field(default_factory=dict)
+    updated_us: int | None = None
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An accepted export. `columns` are its data columns with their types.
+
+    An export with a hold without a key is incomplete, as is one with `unidentified` rejects.
+    """
+
+    list: str
+    columns: Mapping[str, str]
+    rows: Sequence[Row] = ()
+    holds: Sequence[Hold] = ()
+    kind: Literal["full", "incremental"] = "full"
+    stamp: dt.datetime = STAMP
+    mtime: float = 1.0
+    unidentified: int = 0
+    content: str = ""
+    width: int = 1  # number of match columns
+
+    @property
+    def incomplete(self) -> int:
+        return self.unidentified + sum(hold.key is None for hold in self.holds)
+
+    @property
+    def sha256(self) -> str:
+        """Of the bytes, had there been any: differs with `content`."""
+        return hashlib.sha256(f"{self.list}|{self.stamp}|{self.content}".encode()).hexdigest()
+
+
+def project_of(
+    folder: Path, lists: Mapping[str, Mapping[str, Any]], profiles: Mapping[str, Any]
+) -> Project:
+    """A project with these lists; what is not said is some default."""
+    config = {
+        "account": {"name": "acme", "timezone": "Europe/Rome"},
+        "lake": "lake",
+        "servers": {"here": {"type": "local", "path": "outbox"}},
+        "lists": {
+            name: {"server": "here", "files": f"{name}_{{YYYYMMDD}}.csv", **source}
+            for name, source in lists.items()
+        },
+        "profiles": {"match_on": "ID", **profiles},
+    }
+    return Project(
+        Config.model_validate(config, strict=False), folder / "responsys.yaml", {}, lambda: NOW
+    )
+
+
+def put(lake: Lake, sent: Sent, shuffle: int | None = None) -> Export:
+    """Write an export with its receipts as fetching and staging would have.
+
+    `shuffle` is a seed for the order of the rows in the Parquet file, which means nothing.
+    """
+    name = f"{sent.list}_{sent.stamp:%Y%m%d%H%M%S}.csv"
+    seen = RemoteFile(name=name, size=1, mtime=sent.mtime)
+    arrival = Arrival(
+        list=sent.list,
+        server="here",
+        folder="",
+        kind=sent.kind,
+        stamp=sent.stamp,
+        data=seen,
+        ready=None,
+        ready_text=None,
+        sha256=sent.sha256,
+        fetched_at=NOW,
+    )
+    export = Export(lake, sent.list, (arrival,), (), None)
+    _write(export.folder / f"{arrival.identity}.arrival.json", arrival.model_dump_json().encode())
+    export.parquet.parent.mkdir(parents=True, exist_ok=True)
+    _staged(sent, name, shuffle).write_parquet(export.parquet)
+    if sent.holds:
+        _holds(sent).write_parquet(export.holds)
+    outcome = Outcome(
+        list=sent.list,
+        file=name,
+        export_id=export.export_id,
+        state="staged",
+        records=len(sent.rows) + len(sent.holds),
+        staged=len(sent.rows),
+        rejected=len(sent.holds),
+        unidentified=sent.incomplete,
+        columns=tuple(sent.columns.items()),
+        settings="s",
+        evidence=export.evidence,
+        parquet_sha256=_sha256(export.parquet),
+        holds_sha256=_sha256(export.holds) if sent.holds else None,
+        decided_at=NOW,
+    )
+    _write(export.receipt, outcome.model_dump_json().encode())
+    return export
+
+
+def _staged(sent: Sent, name: str, shuffle: int | None) -> pl.DataFrame:
+    schema: dict[str, pl.DataType] = {c: POLARS[kind] for c, kind in sent.columns.items()}
+    schema |= {"_source_file": pl.String(), "_source_line": pl.Int64(), "_record": pl.Int64()}
+    schema |= {"_updated_us": pl.Int64(), **{f"_key_{n}": pl.String() for n in range(sent.width)}}
+    rows = [
+        [
+            *(row.values.get(c, "" if t == "text" else None) for c, t in sent.columns.items()),
+            *(name, record + 1, record, row.updated_us),
+            *row.key,
+        ]
+        for record, row in enumerate(sent.rows, 1)
+    ]
+    if shuffle is not None:
+        Random(shuffle).shuffle(rows)  # noqa: S311 - no secret
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _holds(sent: Sent) -> pl.DataFrame:
+    channels = [c for c in CHANNELS.values() if c.permission in sent.columns]
+    texts = [name for c in channels for name in (c.permission, c.address)]
+    schema: dict[str, pl.DataType] = {"_record": pl.Int64(), "_updated_us": pl.Int64()}
+    schema |= {f"_key_{n}": pl.String() for n in range(sent.width)}
+    schema |= {name: pl.String() for name in texts}
+    rows = [
+        [
+            *(len(sent.rows) + number, hold.updated_us),
+            *(hold.key or (None,) * sent.width),
+            *(hold.values.get(c, "") for c in texts),
+        ]
+        for number, hold in enumerate(sent.holds, 1)
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
