@@ -146,7 +146,7 @@ def states(reports: list[ExportReport]) -> dict[str, tuple[str, str | None]]:
 def test_encrypted_exports_become_a_delivered_segment(feed: Feed) -> None:
     feed.send("CORE_20261101.csv.gpg", [ANN, BOB, CAT])
     newer = ("2", "new-bob@example.com", "I", "Rome", "2026-11-02 10:00:00")
-    feed.send("WEB_20261101.csv.gpg", [newer])
+    feed.send("WEB_20261102.csv.gpg", [newer])
     result = sync(feed.project)
     assert result.exit_code is ExitCode.DONE
     assert result.profiles is not None

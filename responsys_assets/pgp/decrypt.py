@@ -108,6 +108,11 @@ class Decryption(io.RawIOBase):
         self.finished = True
 
     @property
+    def judged(self) -> bool:
+        """Whether a verdict, good or bad, was given."""
+        return self.finished or self._verdict is not None
+
+    @property
     def at_end(self) -> bool:
         """Whether all of the plaintext was read."""
         return self._ended
@@ -156,7 +161,7 @@ def decrypting(project: Project, path: Path) -> Iterator[Decryption]:
         cap = min(MAX_BYTES, max(MAX_FLOOR, MAX_RATIO * size))
         decryption = stack.enter_context(Decryption(gpg, path.name, cap, signers))
         yield decryption
-        if decryption.at_end:
+        if decryption.at_end and not decryption.judged:
             decryption.finish()
 
 

@@ -7,7 +7,7 @@ live depends on its key; this module says which exports have to be asked.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -136,14 +136,6 @@ def accepted(name: str, exports: Sequence[Export]) -> ListExports:
             for seq, e in enumerate(ordered)
         ),
     )
-
-
-def files_of(sources: Sequence[Source]) -> Iterator[tuple[Source, Path]]:
-    """Every file of these exports that the merge may read."""
-    for source in sources:
-        for path in (source.rows, source.holds):
-            if path is not None:
-                yield source, path
 
 
 def _existing(path: Path, sha256: str | None) -> Path | None:

@@ -16,7 +16,7 @@ from responsys_assets.lake.publish import Workspace, disk_errors, make_private_f
 from responsys_assets.normalise import normalise
 from responsys_assets.profiles import permission, values, winners
 from responsys_assets.profiles.engine import Limits, merging, number, run, texts
-from responsys_assets.profiles.live import ListExports, Source, files_of
+from responsys_assets.profiles.live import Source
 from responsys_assets.profiles.plan import MergePlan
 from responsys_assets.profiles.sql import Keys, Sql, combine, literal
 from responsys_assets.system_columns import CHANNELS, Channel
@@ -74,7 +74,6 @@ class _Merge:
 
     def choose(self) -> None:
         """Make `latest_<n>`, `permission_<n>` and `chosen`."""
-        run(self._connection, _file_table(self._plan.lists))
         for n, source in enumerate(self._plan.lists):
             for statement in (
                 *winners.latest_rows(n, source, self._keys),
@@ -139,8 +138,7 @@ class _Merge:
         sources = [one for one in self._plan.lists[n].sources if one.seq in wanted]
         _same_types(self._plan, n, sources)
         types = {name: kind for one in sources for name, kind in one.columns.items()}
-        files = [one.rows for one in sources if one.rows is not None]
-        return values.payload(self._plan, n, files, types)
+        return values.payload(self._plan, n, sources, types)
 
 
 def closed(found: Sequence[pl.Series], channel: Channel) -> pl.DataFrame:
@@ -155,20 +153,6 @@ def ranges(rows: int) -> Iterator[tuple[int, int]]:
     parts = min(max(-(-rows // _ROWS_OF_PART), 1), _MOST_PARTS)
     for part in range(parts):
         yield rows * part // parts, rows * (part + 1) // parts
-
-
-def _file_table(lists: Sequence[ListExports]) -> Sql:
-    """`files`: the path of every staged file and hold file with its export's order and stamp."""
-    known = [entry for source in lists for entry in files_of(source.sources)]
-    return Sql(
-        "CREATE TEMP TABLE files AS SELECT unnest($paths::VARCHAR[]) AS path, "
-        "unnest($seqs::BIGINT[]) AS seq, unnest($stamps::BIGINT[]) AS stamp",
-        {
-            "paths": [str(path) for _, path in known],
-            "seqs": [source.seq for source, _ in known],
-            "stamps": [source.stamp_us for source, _ in known],
-        },
-    )
 
 
 def _same_types(plan: MergePlan, n: int, sources: Sequence[Source]) -> None:

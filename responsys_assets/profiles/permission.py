@@ -8,7 +8,7 @@ records still say. Nothing here looks at which row is the latest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -16,6 +16,7 @@ import polars as pl
 from responsys_assets.normalise import WHITESPACE
 from responsys_assets.profiles.live import ListExports
 from responsys_assets.profiles.sql import (
+    STAMP,
     Keys,
     Sql,
     combine,
@@ -29,9 +30,9 @@ from responsys_assets.system_columns import CHANNELS, Channel
 
 _NEVER = -(2**62)  # an opt-in without a time is older than anything
 
-# in an aggregate the largest wins
-SAYS_NOTHING, OPTED_IN, OPTED_OUT = 0, 1, 2
-STATES = {OPTED_OUT: "O", OPTED_IN: "I"}
+# the states of all channels are two bits each of one number, joined by OR
+_BITS = {name: 2 * place for place, name in enumerate(CHANNELS)}
+_OPTED_IN, _OPTED_OUT = 1, 2
 
 
 def channels_of(source: ListExports) -> tuple[Channel, ...]:
@@ -61,7 +62,7 @@ class _Marks:
     def read(self, channels: Iterable[Channel], *, addresses: bool = False) -> Sql:
         """A subquery of keys, `since` (when an opt-out counts), `us` and what each channel says."""
         columns: set[str] = {name for one in self.source.sources for name in one.columns}
-        rows = dict(self.keys.staged, since="coalesce(r._updated_us, f.stamp)", us="r._updated_us")
+        rows = dict(self.keys.staged, since=f"coalesce(r._updated_us, {STAMP})", us="r._updated_us")
         holds = dict(rows)
         for channel in channels:
             rows[channel.name] = _value(channel.permission, columns)
@@ -96,7 +97,7 @@ def state_tables(
     number: int, source: ListExports, keys: Keys, hold_columns: frozenset[str]
 ) -> Iterator[Sql]:
     """Statements that make `permission_<number>`: for each key the time of its last opt-out and
-    opt-in of each channel, and its state."""
+    opt-in of each channel, and `states`, the states of all channels."""
     channels = channels_of(source)
     if not channels:
         return
@@ -106,15 +107,15 @@ def state_tables(
         f"max(CASE WHEN {c.name} = 'I' THEN coalesce(us, {_NEVER}) END) AS {c.name}_in"
         for c in channels
     )
-    states = comma(
-        f"(CASE WHEN {c.name}_out >= coalesce({c.name}_in, {_NEVER}) THEN {OPTED_OUT} "
-        f"WHEN {c.name}_in IS NOT NULL THEN {OPTED_IN} ELSE {SAYS_NOTHING} END)::TINYINT "
-        f"AS {c.name}"
+    states = " | ".join(
+        f"(CASE WHEN {c.name}_out >= coalesce({c.name}_in, {_NEVER}) "
+        f"THEN {_OPTED_OUT << _BITS[c.name]} "
+        f"WHEN {c.name}_in IS NOT NULL THEN {_OPTED_IN << _BITS[c.name]} ELSE 0 END)"
         for c in channels
     )
     says = " OR ".join(f"{c.name} <> ''" for c in channels)
     yield combine(
-        f"CREATE TEMP TABLE permission_{number} AS SELECT *, {states} FROM ("
+        f"CREATE TEMP TABLE permission_{number} AS SELECT *, ({states})::UTINYINT AS states FROM ("
         f"SELECT {keys.list}, {times} FROM {marks} "
         f"WHERE k0 IS NOT NULL AND ({says}) GROUP BY {keys.list})",
         marks,
@@ -155,11 +156,14 @@ def unknown_values(number: int, source: ListExports) -> Sql:
 def hold_columns(source: ListExports) -> frozenset[str]:
     """The columns that any hold file of a list has."""
     return frozenset(
-        name for path in holds_of(source.in_force) for name in pl.read_parquet_schema(path)
+        name for file in holds_of(source.in_force) for name in pl.read_parquet_schema(file.path)
     )
 
 
-def profile_state(states: Mapping[int, str] = STATES) -> str:
-    """SQL of a profile's permission, given the largest state of all lists as `{state}`."""
-    cases = " ".join(f"WHEN {number} THEN '{value}'" for number, value in states.items())
-    return f"CASE {{state}} {cases} ELSE '' END"
+def profile_state(states: str, channel: str) -> str:
+    """SQL of a profile's permission, given the states that all lists say, joined by OR."""
+    opted_in, opted_out = _OPTED_IN << _BITS[channel], _OPTED_OUT << _BITS[channel]
+    return (
+        f"CASE WHEN {states} & {opted_out} <> 0 THEN 'O' "
+        f"WHEN {states} & {opted_in} <> 0 THEN 'I' ELSE '' END"
+    )

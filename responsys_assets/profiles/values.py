@@ -4,14 +4,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from responsys_assets.normalise import WHITESPACE
 from responsys_assets.profiles import permission, winners
 from responsys_assets.profiles.columns import Column
+from responsys_assets.profiles.live import Source
 from responsys_assets.profiles.plan import MergePlan
-from responsys_assets.profiles.sql import Keys, Sql, combine, comma, identifier, literal, of_files
+from responsys_assets.profiles.sql import (
+    Keys,
+    Sql,
+    combine,
+    comma,
+    identifier,
+    literal,
+    of_files,
+    rows_of,
+)
 from responsys_assets.system_columns import CHANNELS, LISTS, UPDATED_AT
 
 TYPES = {
@@ -33,43 +42,35 @@ def choice(plan: MergePlan, keys: Keys) -> Sql:
 
     `id` numbers the profiles in the order of their keys; `t<n>` and `row<n>` are time and row id
     of the latest live row in list n (NULL if it has none); `w_<n>_<m>` is which of these lists
-    has the latest; a column a channel holds the largest permission state.
+    has the latest, `newest` the time of the latest row; `states` what all lists say about
+    permission.
     """
     everyone = range(len(plan.lists))
-    channels = list(CHANNELS)
-    quiet = comma(f"{permission.SAYS_NOTHING}::TINYINT AS {name}" for name in channels)
     said = []
     for n, source in enumerate(plan.lists):
-        said.append(
-            f"SELECT {keys.list}, {n} AS list, {winners.TIME_OF_PLACE} AS t, "
-            f"{winners.ROW_OF_PLACE} AS row_id, {quiet} FROM latest_{n}"
-        )
-        known = {channel.name for channel in permission.channels_of(source)}
-        if known:
-            states = comma(
-                name if name in known else f"{permission.SAYS_NOTHING}::TINYINT AS {name}"
-                for name in channels
-            )
-            said.append(f"SELECT {keys.list}, {n}, NULL, NULL, {states} FROM permission_{n}")
-    latest = comma(
-        f"max(CASE WHEN list = {n} THEN t END) AS t{n}, "
-        f"max(CASE WHEN list = {n} THEN row_id END) AS row{n}"
+        places = comma(f"{'place' if n == m else 'NULL'} AS p{m}" for m in everyone)
+        said.append(f"SELECT {keys.list}, {places}, 0 AS states FROM latest_{n}")
+        if permission.channels_of(source):
+            nowhere = comma("NULL" for _ in everyone)
+            said.append(f"SELECT {keys.list}, {nowhere}, states FROM permission_{n}")
+    places = comma(f"max(p{n}) AS p{n}" for n in everyone)
+    decided_by = everyone if plan.only_in is None else (plan.only_in,)
+    decoded = comma(
+        f"{winners.time_of_place(f'p{n}')} AS t{n}, {winners.row_of_place(f'p{n}')} AS row{n}"
         for n in everyone
     )
-    states = comma(f"max({name}) AS {name}" for name in channels)
-    live = "count(row_id) > 0"
-    if plan.only_in is not None:
-        live = f"count(CASE WHEN list = {plan.only_in} THEN row_id END) > 0"
     contests = "".join(
         f", {_winner(lists)} AS {_contest(lists)}"
         for lists in dict.fromkeys(c.lists for c in plan.columns if _contested(c))
     )
     return Sql(
-        "CREATE TEMP TABLE chosen AS "
-        f"SELECT row_number() OVER (ORDER BY {keys.list}) - 1 AS id, *, "
-        f"greatest({comma(f't{n}' for n in everyone)}) AS newest{contests} "
-        f"FROM (SELECT {keys.list}, {latest}, {states} FROM ({' UNION ALL '.join(said)}) "
-        f"GROUP BY {keys.list} HAVING {live})"
+        "CREATE TEMP TABLE chosen AS WITH "
+        f"said AS ({' UNION ALL '.join(said)}), "
+        f"found AS (SELECT {keys.list}, {places}, bit_or(states)::UTINYINT AS states FROM said "
+        f"GROUP BY {keys.list} HAVING coalesce({comma(f'p{n}' for n in decided_by)}) IS NOT NULL), "
+        f"decoded AS (SELECT {keys.list}, states, {decoded} FROM found) "
+        f"SELECT *, row_number() OVER (ORDER BY {keys.list}) - 1 AS id, "
+        f"greatest({comma(f't{n}' for n in everyone)}) AS newest{contests} FROM decoded"
     )
 
 
@@ -87,17 +88,19 @@ def _winner(lists: Sequence[int]) -> str:
     return f"CASE greatest({comma(f't{n}' for n in lists)}) {cases} END"
 
 
-def payload(plan: MergePlan, n: int, files: Sequence[Path], types: dict[str, str]) -> Sql | None:
+def payload(
+    plan: MergePlan, n: int, sources: Sequence[Source], types: Mapping[str, str]
+) -> Sql | None:
     """A subquery for the values that list `n` may contribute: `row_id` and `c<i>` for column i.
 
-    `types` are the columns that these files have. None if the list contributes nothing.
+    `types` are the columns that these exports have. None if the list contributes nothing.
     """
     columns = {"row_id": winners.ROW_ID}
     for i, column in enumerate(plan.columns):
         if column.rule != "permission" and n in column.lists:
             there = f"r.{identifier(column.name)}" if column.name in types else "NULL"
             columns[f"c{i}"] = f"CAST({there} AS {TYPES[column.kind]})"
-    return of_files(files, f"payload_{n}", columns) if len(columns) > 1 else None
+    return of_files(rows_of(sources), f"payload_{n}", columns) if len(columns) > 1 else None
 
 
 def profiles(plan: MergePlan, keys: Keys, payloads: Sequence[Sql | None]) -> Sql:
@@ -132,7 +135,7 @@ def profiles(plan: MergePlan, keys: Keys, payloads: Sequence[Sql | None]) -> Sql
 def value_of(column: Column, i: int) -> str:
     """The value of column `i`, by its rule; text is never NULL."""
     if column.rule == "permission":
-        return permission.profile_state().format(state=f"p.{_CHANNEL_OF[column.name]}")
+        return permission.profile_state("p.states", _CHANNEL_OF[column.name])
     if column.rule == "deliverability":
         return _deliverability([f"s{n}.c{i}" for n in column.lists])
     value = _merged(column, i) if column.lists else f"CAST(NULL AS {TYPES[column.kind]})"

@@ -11,19 +11,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responsys_assets.profiles.live import ListExports
-from responsys_assets.profiles.sql import Keys, Sql, combine, holds_of, of_files, rows_of
+from responsys_assets.profiles.sql import SEQ, Keys, Sql, combine, holds_of, of_files, rows_of
 
 _NO_TIME = 2**62  # added to times (all within the years 1 to 9999), so that absent ones are 0
 _RECORDS = 2**40  # records of an export
 _ROWS = 2**64
 
 _PLACE = (
-    f"coalesce(r._updated_us + {_NO_TIME}, 0)::HUGEINT * {_ROWS} + f.seq * {_RECORDS} + r._record"
+    f"coalesce(r._updated_us + {_NO_TIME}, 0)::HUGEINT * {_ROWS} + {SEQ} * {_RECORDS} + r._record"
 )
 
-TIME_OF_PLACE = "(place >> 64)::BIGINT"
-ROW_OF_PLACE = f"(place & {_ROWS - 1})::BIGINT"
-ROW_ID = f"f.seq * {_RECORDS} + r._record"
+ROW_ID = f"{SEQ} * {_RECORDS} + r._record"
+"""Where a row is: its export and its record."""
+
+
+def time_of_place(place: str) -> str:
+    """The time in a place, shifted so that 0 is none."""
+    return f"({place} >> 64)::BIGINT"
+
+
+def row_of_place(place: str) -> str:
+    """The row id in a place."""
+    return f"({place} & {_ROWS - 1})::BIGINT"
 
 
 def seq_of_row(row: str) -> str:
@@ -38,7 +47,7 @@ def time_of(shifted: str) -> str:
 
 def latest_rows(number: int, source: ListExports, keys: Keys) -> Iterator[Sql]:
     """Statements that make `latest_<number>`: each live key and the place of its latest row."""
-    rows = {**keys.staged, "seq": "f.seq", "place": _PLACE}
+    rows = {**keys.staged, "seq": SEQ, "place": _PLACE}
     recent = of_files(rows_of(source.recent), f"recent_{number}", rows)
     if source.rivals:
         yield _started(number, source, keys)
@@ -69,7 +78,7 @@ def latest_rows(number: int, source: ListExports, keys: Keys) -> Iterator[Sql]:
 
 def _started(number: int, source: ListExports, keys: Keys) -> Sql:
     """The newest incomplete full export that has a key: it ends the key's older rows."""
-    rows = of_files(rows_of(source.rivals), f"rivals_{number}", {**keys.staged, "seq": "f.seq"})
+    rows = of_files(rows_of(source.rivals), f"rivals_{number}", {**keys.staged, "seq": SEQ})
     return combine(
         f"CREATE TEMP TABLE started_{number} AS "
         f"SELECT {keys.list}, max(seq) AS seq FROM {rows} GROUP BY {keys.list}",
@@ -83,7 +92,7 @@ def _kept(number: int, source: ListExports, keys: Keys) -> Sql:
     held = of_files(
         holds_of(source.complete),
         f"holds_{number}",
-        {**keys.staged, "age": f"list_position($ages_{number}, f.seq)"},
+        {**keys.staged, "age": f"list_position($ages_{number}, {SEQ})"},
     )
     spoken = of_files(
         rows_of((source.complete[0], *source.rivals)), f"spoken_{number}", keys.staged
@@ -109,7 +118,7 @@ def _reached(number: int, source: ListExports, keys: Keys) -> Sql:
     older = of_files(
         rows_of([s for s in source.older if s.full]),
         f"fulls_{number}",
-        {**keys.staged, "seq": "f.seq"},
+        {**keys.staged, "seq": SEQ},
     )
     ages = Sql("", {f"ages_{number}": [s.seq for s in source.complete]})
     return combine(

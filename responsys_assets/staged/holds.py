@@ -76,13 +76,16 @@ class DamagedHolds:
     def add(self, record: int, text: bytes) -> None:
         """A ragged, misquoted or too long record, as UTF-8 without its line end."""
         found = self._candidates(record, read_record(text, self._dialect))
-        # lines that look like records of their own may be records that the damage swallowed
-        lines = text.split(bytes([self._dialect.newline]))[1:]
+        # its other lines may be records that the damage swallowed
         separator = bytes([self._dialect.separator])
-        for line in lines:
-            if line.count(separator) == len(self._layout.columns) - 1:
-                bare = line.removesuffix(b"\r")
-                found += self._candidates(record, read_record(bare, self._dialect))
+        for line in text.split(bytes([self._dialect.newline]))[1:]:
+            pieces = read_record(line.removesuffix(b"\r"), self._dialect)
+            looks_whole = line.count(separator) == len(self._layout.columns) - 1
+            found += [
+                candidate
+                for candidate in self._candidates(record, pieces)
+                if looks_whole or None not in candidate.key
+            ]
         self._found += found
 
     def add_undecodable(self, record: int, text: bytes) -> None:

@@ -63,8 +63,8 @@ class Intake:
     @property
     def remark(self) -> str | None:
         """What a person should know about the permissions that were sent."""
-        odd = [f"{count} values of {name}" for name, count in self._odd.items() if count]
-        return f"{', '.join(odd)} are neither I nor O nor empty and count as O" if odd else None
+        odd = [f"{name} ({count})" for name, count in self._odd.items() if count]
+        return f"values that are not I, O or empty count as O: {', '.join(odd)}" if odd else None
 
     def batches(self, blocks: Iterable[Block]) -> Iterator[tuple[pa.RecordBatch, int]]:
         """The staged rows of each block, and the size of the text they came from."""
@@ -87,6 +87,7 @@ class Intake:
         tally.records += cut.records
         tally.blank += cut.blank
         tally.unidentified = self._quarantine.unidentified
+        self._quarantine.end_block()
         if tally.records != tally.staged + tally.rejected:
             raise AssertionError("records are not all staged or rejected")
 

@@ -11,6 +11,9 @@ from responsys_assets.lake.exports import Export
 from responsys_assets.staged.held import HeldError
 
 NO_KEY = "no_match_key"  # a record without a key is no fault of the feed
+ACCEPTABLE = frozenset(
+    {"ambiguous_ready", "ready_unreadable", "count_mismatch", "too_many_rejected"}
+)
 
 
 @dataclass

@@ -82,6 +82,9 @@ class Quarantine:
         self.unidentified += no_key[RECORD].n_unique()
         self._holds.append(holds)
         self._bytes += holds.height * 100
+
+    def end_block(self) -> None:
+        """Write what was gathered if it is much; in the order of the file, block by block."""
         if self._bytes > _FLUSH_BYTES:
             self._flush()
 
@@ -98,12 +101,13 @@ class Quarantine:
 
     def _flush(self) -> None:
         if self._rejects:
+            self._rejects.sort(key=lambda reject: reject.record)
             columns = {name: [getattr(r, name) for r in self._rejects] for name in _PLAIN}
             columns["detail"] = [_DETAILS[r.reason] for r in self._rejects]
             self._write("rejects", pa.table(columns, schema=_SCHEMA))
         holds = [frame for frame in self._holds if frame.height]
         if holds:
-            self._write("holds", pl.concat(holds).rechunk().to_arrow())
+            self._write("holds", pl.concat(holds).sort(RECORD, maintain_order=True).to_arrow())
         self._rejects, self._holds, self._bytes = [], [], 0
 
     def _write(self, kind: str, table: pa.Table) -> None:

@@ -29,7 +29,7 @@ from responsys_assets.staged.content import Readable
 from responsys_assets.staged.header import dialect_of, read_header
 from responsys_assets.staged.held import HeldError
 from responsys_assets.staged.intake import Intake, Position
-from responsys_assets.staged.judge import Tally, judge
+from responsys_assets.staged.judge import ACCEPTABLE, Tally, judge
 from responsys_assets.staged.parquet import ParquetFile
 from responsys_assets.staged.quarantine import Quarantine
 from responsys_assets.staged.reading import Reading
@@ -38,10 +38,6 @@ from responsys_assets.staged.threads import Behind, ahead
 GROUP_ROWS = 120_000
 GROUP_BYTES = 64 << 20
 _BLOCKS_AHEAD = 2
-_WHAT_NOW = {
-    "held": "accept, retry or withdraw it with",
-    "failed": "retry or withdraw it with",
-}
 
 # not the export's fault: mended here, after which the next sync stages it
 _OURS = frozenset({"key_missing", "key_damaged", "gpg_missing", "gpg_stalled", "wrong_passphrase"})
@@ -207,7 +203,8 @@ class _Staging:
         """Held or failed: nothing is staged; what was rejected can be looked at."""
         export = self._export
         state: Literal["held", "failed"] = "held" if isinstance(error, HeldError) else "failed"
-        detail = f"{error.message}; {_WHAT_NOW[state]} `responsys exports {export.list_name}`"
+        what = "accept, retry or withdraw" if error.code in ACCEPTABLE else "retry or withdraw"
+        detail = f"{error.message}; {what} it with `responsys exports {export.list_name}`"
         outcome = self._outcome(state, error.code, detail)
         if read is not None:
             outcome = outcome.model_copy(

@@ -11,7 +11,7 @@ import polars as pl
 
 from responsys_assets.config.project import Project
 from responsys_assets.lake.lake import Lake
-from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
+from responsys_assets.lake.snapshots import Snapshot, SnapshotStore, digest
 from responsys_assets.segments.refresh import refresh
 from responsys_assets.system_columns import CHANNELS
 
@@ -31,17 +31,9 @@ PERSON: dict[str, Any] = {
     "UPDATED_AT_": START,
     "LISTS_": "core",
 }
-TYPES: dict[str, Any] = {
-    "CITY_": pl.String,
-    "POINTS": pl.Int64,
-    "SCORE": pl.Float64,
-    "MEMBER": pl.Boolean,
-}
-TYPES |= {
-    "BORN": pl.Date,
-    "SEEN": pl.Datetime("us", "UTC"),
-    "UPDATED_AT_": pl.Datetime("us", "UTC"),
-}
+_INSTANT = pl.Datetime("us", "UTC")
+TYPES: dict[str, Any] = {"POINTS": pl.Int64, "SCORE": pl.Float64, "MEMBER": pl.Boolean}
+TYPES |= {"BORN": pl.Date, "SEEN": _INSTANT, "UPDATED_AT_": _INSTANT}
 
 
 def person(key: str, **values: Any) -> dict[str, Any]:
@@ -83,7 +75,7 @@ def put_profiles(
                 addresses = pl.Series("address", list((closed or {}).get(name, ())), pl.String)
                 path = work.folder("profiles/closed") / f"{name}.parquet"
                 addresses.to_frame().write_parquet(path)
-        inputs = {"people": repr(rows), "closed": repr(closed), "parts": parts}
+        inputs = {"content": digest(repr((rows, closed))), "parts": parts}
         store = SnapshotStore(lake.profiles())
         now = project.now()
         return store.publish(work, folder, inputs=inputs, rows=frame.height, now=now)
