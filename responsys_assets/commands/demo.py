@@ -25,6 +25,7 @@ from responsys_assets.demo.account import (
     TIMEZONE,
     USERNAME,
     DemoAccount,
+    finish_account,
     make_account,
     open_account,
 )
@@ -70,6 +71,7 @@ def demo_command(
     try:
         if new:
             result = run_history(account, state.progress)
+            finish_account(account)
         else:
             result = sync(account.project(), progress=state.progress)
         report = _Report(account, result, read_proof(account))
@@ -89,7 +91,9 @@ def demo_command(
 def _made(folder: Path, rows: int, days: int, seed: int) -> DemoAccount:
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(
-            "exists", "is not empty and holds no demo; choose another folder", file=str(folder)
+            "exists",
+            "is not empty and holds no finished demo; choose another folder or remove this one",
+            file=str(folder),
         )
     today = dt.datetime.now(ZoneInfo(TIMEZONE)).date()
     return make_account(folder, rows=rows, days=days, seed=seed, today=today)

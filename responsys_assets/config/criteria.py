@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import duckdb
@@ -100,6 +101,7 @@ def _tree(text: str) -> dict[str, Any]:
     return dict(node["where_clause"])
 
 
+@lru_cache(maxsize=256)  # the same text is parsed at load and by every refresh
 def _parse(query: str) -> list[dict[str, Any]]:
     with duckdb.connect(config={"enable_external_access": False}) as connection:
         row = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchone()

@@ -195,7 +195,8 @@ def _child(node: yaml.Node | None, part: int | str) -> yaml.Node | None:
     if isinstance(node, yaml.SequenceNode) and str(part).isdigit():
         return node.value[int(part)] if int(part) < len(node.value) else None
     if isinstance(node, yaml.MappingNode):
-        for key_node, value_node in node.value:
+        children: list[tuple[yaml.Node, yaml.Node]] = node.value
+        for key_node, value_node in children:
             if key_node.value == str(part):
                 return value_node
     return None

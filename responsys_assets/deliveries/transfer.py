@@ -45,8 +45,7 @@ class Transfer:
 
     def run(self, server: Server, advance: Advance) -> None:
         """Send what is not there yet, file by file in the order of the plan."""
-        if self._folder:
-            server.make_folder(self._folder)
+        server.make_folder(self._folder)
         for number, file in enumerate(self._files):
             if not self._journal.knows_file(number, "sent"):
                 if file["ready"] and not self._journal.knows_file(number, "sending"):

@@ -89,7 +89,7 @@ class DemoAccount:
 
 
 def open_account(folder: Path) -> DemoAccount | None:
-    """The demo in a folder, if there is one."""
+    """The finished demo in a folder, if there is one."""
     try:
         said = json.loads((folder / "demo.json").read_text())
     except FileNotFoundError:
@@ -106,9 +106,13 @@ def make_account(folder: Path, *, rows: int, days: int, seed: int, today: dt.dat
     for each in ("account/download", "account/upload", "project/outbox"):
         make_private_folder(folder / each)
     _make_project(account)
-    said = {"wish": asdict(account.wish), "port": account.port, "host_key": account.host_key}
-    (folder / "demo.json").write_text(json.dumps(said, indent=2) + "\n")
     return account
+
+
+def finish_account(account: DemoAccount) -> None:
+    """Remember that the history is complete: from now on the folder is a demo to go on with."""
+    said = {"wish": asdict(account.wish), "port": account.port, "host_key": account.host_key}
+    (account.folder / "demo.json").write_text(json.dumps(said, indent=2) + "\n")
 
 
 def _make_keys(folder: Path) -> str:

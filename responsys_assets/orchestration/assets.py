@@ -1,6 +1,6 @@
 """The assets. Each does for its part what `sync` does, then says what the lake has."""
 
-from __future__ import annotations
+# no `from __future__ import annotations`: Dagster looks at the type of `context` itself
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping

@@ -56,20 +56,10 @@ class Day:
 
     @property
     def refusal(self) -> str | None:
-        """The sentence for a day with an export that cannot be taken as it is."""
+        """The sentence for a day with an export that cannot be taken as it is, and what to do."""
         if not self.refused:
             return None
         worst = self.refused[-1]
         why = worst.outcome.detail if worst.outcome else None
         more = f" (and {len(self.refused) - 1} more)" if len(self.refused) > 1 else ""
         return f"{self.list_name}: {worst.file}{more} is {worst.state}: {why or 'no reason given'}"
-
-    @property
-    def advice(self) -> str:
-        """What a person can do about a refused export."""
-        worst = self.refused[-1]
-        return (
-            f"See `responsys exports {self.list_name}` and `responsys rejects {self.list_name} "
-            f"--date {self.day}`. Have a right file sent, or decide: `responsys exports "
-            f"{self.list_name} accept|retry|withdraw {worst.file} --why ...`"
-        )

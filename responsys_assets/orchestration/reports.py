@@ -231,7 +231,7 @@ def _accepted(found: Day) -> Check:
     refusal, absence = found.refusal, found.absence
     description = f"{len(found.accepted)} accepted of {found.list_name} for {found.day}"
     if refusal is not None:
-        description = f"{refusal}. {found.advice}"
+        description = refusal
     elif absence is not None:
         description = absence
     states = [

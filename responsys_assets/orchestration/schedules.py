@@ -8,6 +8,7 @@ import dagster as dg
 
 from responsys_assets.config.project import Project
 from responsys_assets.orchestration import jobs
+from responsys_assets.orchestration.deadlines import deadline_name
 from responsys_assets.orchestration.tags import DAY
 
 
@@ -22,7 +23,7 @@ def build(
         found.append(daily_sync(project, known[jobs.DAILY_SYNC], config.schedule.cron, status))
     for name, source in config.lists.items():
         if source.deadline is not None:
-            job = known[jobs.deadline_name(name)]
+            job = known[deadline_name(name)]
             found.append(deadline(project, job, name, source.deadline, status))
     return found
 
@@ -52,7 +53,7 @@ def deadline(
     """Runs the job that fails if the list's export of the day is not there."""
 
     @dg.schedule(
-        name=jobs.deadline_name(list_name),
+        name=deadline_name(list_name),
         job=job,
         cron_schedule=cron,
         execution_timezone=project.config.account.timezone,

@@ -144,20 +144,36 @@ def _no_unknown_names(project: Project, has: Sequence[Mapping[str, object]]) -> 
 def _no_disguise(project: Project, sources: Sequence[ListExports], names: Sequence[str]) -> None:
     """No two columns that engines and spreadsheets take for one, and none that the merge makes."""
     used = (*project.config.profiles.match_columns, *names)
-    taken = {name.casefold(): (name, "the merge") for name in (UPDATED_AT, LISTS)}
+    spelled = {name.casefold(): name for name in (UPDATED_AT, LISTS)}
+    for name in used:
+        other = spelled.setdefault(name.casefold(), name)
+        if other in (UPDATED_AT, LISTS):
+            raise _disguised(
+                project, _list_with(sources, name), name, other, "that the merge makes"
+            )
+        if other != name:
+            place = f"of list {_list_with(sources, other)}"
+            raise _disguised(project, _list_with(sources, name), name, other, place)
+    # within one file even a column that is left out can hide another one
+    spelled |= {c.address.casefold(): c.address for c in CHANNELS.values()}
     for source in sources:
-        ours = {name.casefold(): name for name in (*used, *(c.address for c in CHANNELS.values()))}
-        for name in dict.fromkeys(name for one in source.sources for name in one.columns):
-            folded = name.casefold()
-            here = ours.get(folded, name), f"list {source.name}"
-            other, owner = taken.setdefault(folded, here) if name in used else here
-            if other != name or owner == "the merge":
-                raise _error(
-                    project,
-                    f"lists.{source.name}.rename",
-                    f"the column {name} of this list and {other} of {owner} differ only in case "
-                    "or not at all, so one would hide the other; rename it here",
-                )
+        for name in sorted({name for one in source.sources for name in one.columns}):
+            other = spelled.get(name.casefold(), name)
+            if other != name and any(other in one.columns for one in source.sources):
+                raise _disguised(project, source.name, name, other, "beside it")
+
+
+def _disguised(project: Project, list_name: str, name: str, other: str, place: str) -> ConfigError:
+    return _error(
+        project,
+        f"lists.{list_name}.rename",
+        f"the column {name} of list {list_name} would be taken for the {other} {place}, which is "
+        "the same but for case; rename it here",
+    )
+
+
+def _list_with(sources: Sequence[ListExports], name: str) -> str:
+    return next(s.name for s in sources if any(name in one.columns for one in s.sources))
 
 
 def _one_type(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import polars as pl
+import pyarrow.parquet as pq
 
 from responsys_assets.normalise import WHITESPACE
 from responsys_assets.profiles.live import ListExports
@@ -156,7 +156,7 @@ def unknown_values(number: int, source: ListExports) -> Sql:
 def hold_columns(source: ListExports) -> frozenset[str]:
     """The columns that any hold file of a list has."""
     return frozenset(
-        name for file in holds_of(source.in_force) for name in pl.read_parquet_schema(file.path)
+        name for file in holds_of(source.in_force) for name in pq.read_schema(file.path).names
     )
 
 

@@ -96,11 +96,21 @@ def payload(
     `types` are the columns that these exports have. None if the list contributes nothing.
     """
     columns = {"row_id": winners.ROW_ID}
+    values: dict[str, object] = {}
     for i, column in enumerate(plan.columns):
-        if column.rule != "permission" and n in column.lists:
-            there = f"r.{identifier(column.name)}" if column.name in types else "NULL"
-            columns[f"c{i}"] = f"CAST({there} AS {TYPES[column.kind]})"
-    return of_files(rows_of(sources), f"payload_{n}", columns) if len(columns) > 1 else None
+        if column.rule == "permission" or n not in column.lists:
+            continue
+        there = f"r.{identifier(column.name)}" if column.name in types else "NULL"
+        value = f"CAST({there} AS {TYPES[column.kind]})"
+        if column.rule == "deliverability":
+            # here, where values are few, and not after the joins, where they are many
+            value = f"CASE {value} WHEN 'D' THEN 'D' ELSE upper(trim({value}, $whitespace)) END"
+            values["whitespace"] = WHITESPACE
+        columns[f"c{i}"] = value
+    if len(columns) == 1:
+        return None
+    rows = of_files(rows_of(sources), f"payload_{n}", columns)
+    return combine(rows.text, rows, Sql("", values if rows.values else {}))
 
 
 def profiles(plan: MergePlan, keys: Keys, payloads: Sequence[Sql | None]) -> Sql:
@@ -119,8 +129,6 @@ def profiles(plan: MergePlan, keys: Keys, payloads: Sequence[Sql | None]) -> Sql
         f"concat_ws(',', {names}) AS {identifier(LISTS)}",
     ]
     there = {n: part for n, part in enumerate(payloads) if part is not None}
-    trims = any(column.rule == "deliverability" for column in plan.columns)
-    whitespace = Sql("", {"whitespace": WHITESPACE} if trims else {})
     joins = " ".join(
         f"LEFT JOIN {part} AS s{n} ON s{n}.row_id = p.row{n}" for n, part in there.items()
     )
@@ -128,7 +136,6 @@ def profiles(plan: MergePlan, keys: Keys, payloads: Sequence[Sql | None]) -> Sql
         f"SELECT {comma(shown)} FROM "
         f"(SELECT * FROM chosen WHERE id >= $first AND id < $past) AS p {joins} ORDER BY p.id",
         *there.values(),
-        whitespace,
     )
 
 
@@ -164,7 +171,6 @@ def _merged(column: Column, i: int) -> str:
 
 def _deliverability(values: Sequence[str]) -> str:
     def any_is(state: str) -> str:
-        either_case = f"('{state}', '{state.lower()}')"
-        return " OR ".join(f"trim({value}, $whitespace) IN {either_case}" for value in values)
+        return " OR ".join(f"{value} = '{state}'" for value in values)
 
     return f"CASE WHEN {any_is('U')} THEN 'U' WHEN {any_is('D')} THEN 'D' ELSE '' END"

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from responsys_assets.errors import LakeError
 from responsys_assets.lake.publish import disk_errors
 
-VERSION = f"duckdb {duckdb.__version__}, polars {pl.__version__}"
+VERSION = f"duckdb {duckdb.__version__}, polars {pl.__version__}, pyarrow {pa.__version__}"
 
 ROW_GROUP = 122_880
 _TIME_LIMIT_SECONDS = 1800.0

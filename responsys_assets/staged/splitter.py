@@ -11,39 +11,18 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from responsys_assets.staged.bits import (
-    Bits,
-    Places,
-    add,
-    after,
-    before,
-    between,
-    has,
-    pack,
-    places,
-)
+from responsys_assets.staged.bits import Places
 from responsys_assets.staged.charset import Bytes
+from responsys_assets.staged.readings import Dialect, MarkedText, Table
 
 Fault = Literal["ragged", "misquoted", "too_long"]
 
 LIMIT = 8 << 20
 PADDING = 128  # bytes that a text must have behind its end
-_CR, _LF, _QUOTE = 13, 10, 34
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a file separates columns and records; `newline` is LF (with or without CR) or CR."""
-
-    separator: int
-    quoted: bool
-    newline: int = _LF
 
 
 @dataclass(frozen=True)
@@ -102,7 +81,7 @@ class Splitter:
         if final and size > begin and text[size - 1] != newline:
             text[size] = newline
             size += 1
-        block = _Block(
+        block = MarkedText(
             self._dialect, self._columns, self._limit, text, begin=begin, size=size, final=final
         )
         cut = _Walk(block).cut()
@@ -111,121 +90,10 @@ class Splitter:
 
 
 @dataclass
-class _Table:
-    """The records of a text if, at its begin, one is `parity` quotes deep."""
-
-    ends: Places  # of records
-    starts: Places
-    columns: Places  # ends of columns
-    first: NDArray[np.int64]  # of each record in `columns`
-    good: NDArray[np.bool_]
-    blank: NDArray[np.bool_]
-    crooked: NDArray[np.bool_]  # misquoted or too long
-    doubled: Places
-    tail: int  # where a record without an end begins
-
-    @cached_property
-    def bad(self) -> list[int]:
-        return [int(row) for row in np.flatnonzero(~(self.good | self.blank))]
-
-    def next_is_good(self, end: int, *, final: bool) -> NDArray[np.bool_]:
-        """Whether the record after each one is good, blank lines left out; or the text ends."""
-        filled = np.append(np.flatnonzero(~self.blank), len(self.ends))
-        at = filled[np.searchsorted(filled, np.arange(1, len(self.ends) + 1))]
-        good: NDArray[np.bool_] = np.append(self.good, final and self.tail >= end)[at]
-        return good
-
-
-class _Block:
-    """A text with its quotes, separators and line ends found."""
-
-    def __init__(
-        self,
-        dialect: Dialect,
-        columns: int,
-        limit: int,
-        text: Bytes,
-        *,
-        begin: int,
-        size: int,
-        final: bool,
-    ) -> None:
-        self.dialect, self.columns, self.limit = dialect, columns, limit
-        self.text, self.begin, self.size, self.final = text, begin, size, final
-        self.overlong = False
-        whole = text[: (size // 64 + 1) * 64]
-        self._newlines = pack(whole == dialect.newline)
-        self._marks = pack(whole == dialect.separator) | self._newlines
-        if dialect.quoted:
-            self._quotes = pack(whole == _QUOTE)
-            self._inside = between(self._quotes)
-            self._set_edges(whole)
-        else:
-            self._quotes = self._inside = np.zeros_like(self._newlines)
-
-    def _set_edges(self, whole: Bytes) -> None:
-        """Where a quoted field may begin, and where it may have ended."""
-        edge = self._marks | self._quotes
-        self._may_open = after(edge)
-        add(self._may_open, self.begin)
-        if self.dialect.newline == _LF:
-            edge = edge | (pack(whole == _CR) & before(self._newlines))
-        self._may_close = before(edge)
-
-    @cached_property
-    def even(self) -> _Table:
-        return self._table(self._inside)
-
-    @cached_property
-    def odd(self) -> _Table:
-        return self._table(~self._inside)
-
-    def table_after(self, newline: int) -> _Table:
-        """The reading of a record that begins after this line end."""
-        return self.odd if has(self._inside, newline) else self.even
-
-    @cached_property
-    def lines(self) -> Places:
-        """All line ends, those inside quoted fields included."""
-        return places(self._newlines) if (self._newlines & self._inside).any() else self.even.ends
-
-    @cached_property
-    def restarts(self) -> list[int]:
-        """Line ends after which, on a fresh start, a good record follows (or nothing)."""
-        tables = (self.even, self.odd) if self.dialect.quoted else (self.even,)
-        found = [t.ends[t.next_is_good(self.size, final=self.final)] for t in tables]
-        return [int(place) for place in np.sort(np.concatenate(found))]
-
-    def _table(self, inside: Bits) -> _Table:
-        columns = places(self._marks & ~inside)
-        last = np.flatnonzero(self.text[columns] == self.dialect.newline)
-        ends = columns[last]
-        first = np.zeros(len(last), np.int64)
-        first[1:] = last[:-1] + 1
-        starts = np.full(len(ends), self.begin, np.int32)
-        starts[1:] = ends[:-1] + 1
-        lengths = ends - starts
-        crooked = lengths > self.limit
-        doubled = np.zeros(0, np.int32)
-        if self.dialect.quoted:
-            opening, closing = self._quotes & inside, self._quotes & ~inside
-            wrong = places((opening & ~self._may_open) | (closing & ~self._may_close))
-            rows = np.searchsorted(ends, wrong)
-            crooked[rows[rows < len(ends)]] = True
-            doubled = places(opening & after(self._quotes))
-        blank = lengths == 0
-        if self.dialect.newline == _LF:
-            blank |= (lengths == 1) & (self.text[starts] == _CR)
-        good = (last - first + 1 == self.columns) & ~blank & ~crooked
-        tail = int(ends[-1]) + 1 if len(ends) else self.begin
-        return _Table(ends, starts, columns, first, good, blank, crooked, doubled, tail)
-
-
-@dataclass
 class _Walk:
     """From record to record through a block, changing the reading at faults."""
 
-    block: _Block
+    block: MarkedText
     starts: list[Places] = field(default_factory=list)
     ends: list[Places] = field(default_factory=list)
     order: list[Places] = field(default_factory=list)
@@ -286,7 +154,7 @@ class _Walk:
             table = block.table_after(end)
             row = int(np.searchsorted(table.ends, end)) + 1
 
-    def _take(self, table: _Table, row: int, until: int) -> None:
+    def _take(self, table: Table, row: int, until: int) -> None:
         """The good records and blank lines of a stretch without faults."""
         if row == until:
             return
@@ -314,16 +182,38 @@ class _Walk:
             edges = np.searchsorted(table.doubled, (table.starts[row], table.ends[until - 1]))
             self.doubled.append(table.doubled[edges[0] : edges[1]])
 
-    def _end_of_bad(self, table: _Table, row: int) -> int | None:
+    def _end_of_bad(self, table: Table, row: int) -> int | None:
         """The line end with which a bad record ends; None if the text does not say."""
         start, end = int(table.starts[row]), int(table.ends[row])
         if table.crooked[row]:
             return self._restart(start)
         lines = self.block.lines
         if lines[np.searchsorted(lines, start)] == end:
-            return end  # one line with the wrong number of columns
+            return self._end_of_ragged_line(table, row)
         restart = self._restart(start)
         return end if restart is None else min(end, restart)
+
+    def _end_of_ragged_line(self, table: Table, row: int) -> int | None:
+        """The end of a line with too few or too many columns.
+
+        A stray quote before a line end inside a field cuts a record in two. Such a record goes on:
+        if the next line makes no sense by itself, but does so as the rest of a quoted field.
+        """
+        block, end = self.block, int(table.ends[row])
+        last = row + 1 == len(table.ends)
+        width = int(np.searchsorted(table.columns, end)) - int(table.first[row]) + 1
+        missing = block.columns - width
+        if missing < 0 or not block.dialect.quoted or not (last or table.crooked[row + 1]):
+            return end
+        other = block.even if table is block.odd else block.odd
+        at = int(np.searchsorted(other.ends, end))
+        if at == len(other.ends):
+            return end if block.final else None
+        rest = int(other.ends[at])
+        columns = np.searchsorted(other.columns, (end + 1, rest + 1))
+        wrong = np.searchsorted(other.wrong, (end + 1, rest + 1))
+        makes_sense = columns[1] - columns[0] == missing + 1 and wrong[0] == wrong[1]
+        return rest if makes_sense else end
 
     def _restart(self, start: int) -> int | None:
         at = bisect_left(self.block.restarts, start)

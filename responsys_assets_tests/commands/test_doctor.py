@@ -102,12 +102,12 @@ def test_a_real_server_is_reached(small: Small, far: dict[str, Any]) -> None:
 def test_a_server_that_is_wrong_or_away_is_1_and_names_itself(
     small: Small, far: dict[str, Any], fault: str, sftp_account: Account
 ) -> None:
-    change: dict[str, Any] = {
+    changes: dict[str, dict[str, Any]] = {
         "host_key": {"host_keys": [" ".join(new_ssh_key(kind="ed25519").public.split()[:2])]},
         "unreachable": {"port": 1},
         "login": {"username": "somebody_else"},
-    }[fault]
-    on_server(small, far | change, small.folder.name)
+    }
+    on_server(small, far | changes[fault], small.folder.name)
     before = sftp_account.logins().count("login")
     result = small("sync", "--json")
     assert result.code == 1

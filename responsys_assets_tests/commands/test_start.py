@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from responsys_assets.config.loader import load
-from responsys_assets.config.models import Limit
+from responsys_assets.config.values import Limit
 from responsys_assets.pgp.keys import read_keys
 from responsys_assets_tests.commands.conftest import Call
 

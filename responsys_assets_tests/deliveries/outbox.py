@@ -64,7 +64,7 @@ class Line:
 
     @property
     def lake(self) -> Lake:
-        return Lake(self.folder / "lake")
+        return Lake(self.folder / self.keys.get("lake", "lake"))
 
     def profiles(self, people: Sequence[dict[str, Any]]) -> None:
         put_profiles(self.project(), people)

@@ -230,8 +230,9 @@ def test_what_was_sent_before_its_inputs_changed_is_the_base_of_the_next_plan(
 
 
 def test_what_nobody_was_told_of_is_taken_back_when_its_inputs_change(
-    line: Line, faults: Faults
+    line: Line, receiver: Receiver, faults: Faults
 ) -> None:
+    receiver.consumes = False
     line.configure(mode="changes", file="{seq}_{YYYYMMDDHHMISS}.csv", ready=READY)
     line.profiles(FIRST)
     planned = line.plan()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 from pathlib import Path
@@ -24,8 +25,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def _run(printed: Path, *arguments: str) -> int:
-    import contextlib
-
     with printed.open("w") as file, contextlib.redirect_stdout(file):
         return run(list(arguments))
 
@@ -78,7 +77,7 @@ def test_the_profiles_hold_everybody_once(demo: tuple[Path, str], tmp_path: Path
 
 
 def test_nobody_in_a_mobile_audience_has_opted_out(demo: tuple[Path, str], tmp_path: Path) -> None:
-    (delivered,) = (demo[0] / "account" / "upload").glob("WEB_MOBILE_*.csv")
+    *_, delivered = sorted((demo[0] / "account" / "upload").glob("WEB_MOBILE_*.csv"))
     with delivered.open(newline="") as file:
         people = {row["CUSTOMER_ID_"] for row in csv.DictReader(file)}
     assert people

@@ -148,7 +148,7 @@ class Oracle:
             names = [name for _, name, _ in live]
             if not live or (not self.rules.insert_new and self.rules.primary not in names):
                 continue
-            row = dict(zip(self.rules.match_columns, key, strict=True))
+            row: dict[str, Any] = dict(zip(self.rules.match_columns, key, strict=True))
             for column in columns:
                 permission = column in PERMISSION_COLUMNS
                 row[column] = (self.permission if permission else self.value)(column, key)

@@ -17,6 +17,7 @@ from responsys_assets.config.project import Project
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.receipts import Arrival, Outcome, RemoteFile
+from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.system_columns import CHANNELS
 
 NOW = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)
@@ -142,6 +143,34 @@ def put(lake: Lake, sent: Sent, shuffle: int | None = None) -> Export:
     )
     _write(export.receipt, outcome.model_dump_json().encode())
     return export
+
+
+def stamp_us(days: float = 0) -> int:
+    """Microseconds of STAMP and so many days."""
+    return int((STAMP + dt.timedelta(days=days)).timestamp()) * 1_000_000
+
+
+def day(number: int) -> dt.datetime:
+    """The stamp of an export that many days after the first."""
+    return STAMP + dt.timedelta(days=number)
+
+
+def profiles_of(snapshot: Snapshot | None) -> list[dict[str, Any]]:
+    """The rows of a snapshot, in the order of its files."""
+    assert snapshot is not None
+    files = [path for path in snapshot.files if path.parent == snapshot.path]
+    return pl.read_parquet(files, glob=False).to_dicts()
+
+
+def by_key(snapshot: Snapshot | None, column: str) -> dict[str, Any]:
+    """The values of a column by the match column ID."""
+    return {row["ID"]: row[column] for row in profiles_of(snapshot)}
+
+
+def closed_addresses(snapshot: Snapshot | None, channel: str) -> list[str]:
+    """The closed addresses of a channel."""
+    assert snapshot is not None
+    return pl.read_parquet(snapshot.path / "closed" / f"{channel}.parquet")["address"].to_list()
 
 
 def _staged(sent: Sent, name: str, shuffle: int | None) -> pl.DataFrame:

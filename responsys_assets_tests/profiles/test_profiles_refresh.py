@@ -1,0 +1,233 @@
+"""The asset: built when something changed, the same bytes every time, errors without data."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from responsys_assets.config.project import Project
+from responsys_assets.errors import LakeError
+from responsys_assets.lake.exports import Export
+from responsys_assets.lake.lake import Lake
+from responsys_assets.lake.receipts import Verdict
+from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
+from responsys_assets.profiles import merge as merging
+from responsys_assets.profiles.engine import Limits
+from responsys_assets.profiles.engine import merging as engine
+from responsys_assets.profiles.merge import merge, ranges
+from responsys_assets.profiles.plan import accepted_exports, make_plan
+from responsys_assets.profiles.refresh import refresh
+from responsys_assets.progress import SILENT
+from responsys_assets_tests.profiles.worlds import (
+    NOW,
+    Hold,
+    Row,
+    Sent,
+    day,
+    profiles_of,
+    project_of,
+    put,
+)
+
+COLUMNS = {"ID": "text", "NAME": "text", "POINTS": "integer", "EMAIL_PERMISSION_STATUS_": "text"}
+
+
+def crowd(list_name: str, first: int, past: int, *, stamp: dt.datetime) -> Sent:
+    """Many rows of few times, some keys twice."""
+    return Sent(
+        list_name,
+        COLUMNS,
+        [
+            Row(
+                (f"k{n % 7919:06}",),
+                {
+                    "NAME": f"{list_name} {n}",
+                    "POINTS": n % 97,
+                    "EMAIL_PERMISSION_STATUS_": "IO"[n % 2],
+                },
+                n % 3 or None,
+            )
+            for n in range(first, past)
+        ],
+        kind="incremental",
+        stamp=stamp,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return project_of(tmp_path, {"core": {}, "web": {}}, {"rules": {"POINTS": "latest_non_empty"}})
+
+
+@pytest.fixture
+def lake(project: Project) -> Lake:
+    return Lake(project.lake_path)
+
+
+def one(list_name: str, name: str, stamp: dt.datetime = NOW) -> Sent:
+    return Sent(list_name, COLUMNS, [Row(("k",), {"NAME": name}, 0)], stamp=stamp)
+
+
+def tree(lake: Lake) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in sorted(lake.root.rglob("*"))}
+
+
+def hashes(snapshot: Snapshot | None) -> dict[str, str]:
+    assert snapshot is not None
+    return {entry["name"]: entry["sha256"] for entry in snapshot.manifest["files"]}
+
+
+def test_without_an_accepted_export_there_are_no_profiles(project: Project, lake: Lake) -> None:
+    assert refresh(project, lake, SILENT) == (None, False)
+
+
+def test_unchanged_exports_and_rules_write_nothing(project: Project, lake: Lake) -> None:
+    put(lake, one("core", "a"))
+    first, changed = refresh(project, lake, SILENT)
+    assert changed
+    before = tree(lake)
+    assert refresh(project, lake, SILENT) == (first, False)
+    assert {path: time for path, time in tree(lake).items() if path != str(lake.root)} == {
+        path: time for path, time in before.items() if path != str(lake.root)
+    }
+
+
+def test_a_new_export_makes_a_new_snapshot_and_leaves_the_old_one(
+    project: Project, lake: Lake
+) -> None:
+    put(lake, one("core", "a"))
+    old, _ = refresh(project, lake, SILENT)
+    put(lake, one("core", "b", day(30)))
+    later = replace(project, now=lambda: NOW + dt.timedelta(hours=1))
+    new, changed = refresh(later, lake, SILENT)
+    assert changed
+    assert [row["NAME"] for row in profiles_of(old)] == ["a"]
+    assert [row["NAME"] for row in profiles_of(new)] == ["b"]
+    assert SnapshotStore(lake.profiles()).current() == new
+
+
+def test_a_withdrawn_export_is_as_if_it_had_never_come(project: Project, lake: Lake) -> None:
+    put(lake, one("core", "a"))
+    export = put(lake, one("core", "b", day(30)))
+    verdict = Verdict(
+        export_id=export.export_id, action="withdraw", who="ann", when=NOW, why="wrong file"
+    )
+    (export.folder / "0001.verdict.json").write_text(verdict.model_dump_json())
+    snapshot, _ = refresh(project, lake, SILENT)
+    assert [row["NAME"] for row in profiles_of(snapshot)] == ["a"]
+
+
+def test_a_changed_rule_makes_a_new_snapshot(project: Project, lake: Lake, tmp_path: Path) -> None:
+    put(lake, one("core", "a"))
+    refresh(project, lake, SILENT)
+    other = project_of(tmp_path, {"core": {}, "web": {}}, {"rules": {"POINTS": "largest"}})
+    other = replace(other, now=lambda: NOW + dt.timedelta(hours=1))
+    assert refresh(other, lake, SILENT)[1]
+
+
+def test_threads_memory_and_the_order_of_rows_change_no_byte(tmp_path: Path) -> None:
+    seen = set()
+    for shuffle, limits in (
+        (None, Limits(threads=1)),
+        (1, Limits(threads=2)),
+        (2, Limits(threads=5)),
+        (3, Limits(threads=2, memory_bytes=64 << 20)),
+    ):
+        folder = tmp_path / str(shuffle)
+        project = project_of(folder, {"core": {}, "web": {}}, {})
+        lake = Lake(project.lake_path)
+        for sent in (
+            crowd("core", 0, 9_000, stamp=day(0)),
+            crowd("core", 4_000, 9_000, stamp=day(1)),
+            crowd("web", 2_000, 12_000, stamp=day(0)),
+        ):
+            put(lake, sent, shuffle)
+        plan = make_plan(project, accepted_exports(project, lake))
+        with lake.writing(), lake.workspace() as workspace:
+            out = workspace.folder("out")
+            assert merge(plan, workspace, out, limits=limits).rows == 7919
+            seen.add(tuple((p.name, p.read_bytes()) for p in sorted(out.rglob("*")) if p.is_file()))
+    assert len(seen) == 1
+
+
+def test_many_profiles_make_several_files_with_the_same_rows(
+    project: Project, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(lake, crowd("core", 0, 3_000, stamp=day(0)))
+    put(lake, crowd("web", 2_000, 4_000, stamp=day(0)))
+    whole, _ = refresh(project, lake, SILENT)
+    monkeypatch.setattr(merging, "_ROWS_OF_PART", 1_500)
+    put(lake, Sent("web", COLUMNS, kind="incremental", stamp=day(1)))
+    later = replace(project, now=lambda: NOW + dt.timedelta(hours=1))
+    parts, _ = refresh(later, lake, SILENT)
+    assert sorted(n for n in hashes(parts) if n.startswith("part")) == [
+        "part-0.parquet",
+        "part-1.parquet",
+        "part-2.parquet",
+    ]
+    assert profiles_of(parts) == profiles_of(whole)
+
+
+def test_parts_cover_all_profiles_and_are_never_many() -> None:
+    for rows in (0, 1, 999_999, 1_000_001, 3_500_000, 90_000_001):
+        parts = list(ranges(rows))
+        assert parts[0][0] == 0
+        assert parts[-1][1] == rows
+        assert all(a[1] == b[0] for a, b in pairwise(parts))
+        assert len(parts) <= 8
+
+
+def test_a_lake_whose_path_looks_like_a_pattern_is_read_as_it_is(tmp_path: Path) -> None:
+    project = project_of(tmp_path / "a*[b]?" / "x=1", {"core": {}}, {})
+    lake = Lake(project.lake_path)
+    kept = Sent("core", COLUMNS, [Row(("k",), {"NAME": "a"}, 0)], [Hold(("k",))])
+    put(lake, kept)
+    put(lake, Sent("core", COLUMNS, [], [Hold(("k",))], stamp=day(1)))
+    assert [row["NAME"] for row in profiles_of(refresh(project, lake, SILENT)[0])] == ["a"]
+
+
+def test_a_missing_staged_file_is_said_and_publishes_nothing(project: Project, lake: Lake) -> None:
+    export = put(lake, one("core", "a"))
+    export.parquet.unlink()
+    with pytest.raises(LakeError) as caught:
+        refresh(project, lake, SILENT)
+    assert caught.value.code == "staged_missing"
+    assert SnapshotStore(lake.profiles()).current() is None
+
+
+def test_a_damaged_staged_file_fails_without_showing_data(project: Project, lake: Lake) -> None:
+    export: Export = put(lake, one("core", "a"))
+    export.parquet.write_bytes(b"PAR1 secret@example.com PAR1")
+    with pytest.raises(LakeError) as caught:
+        refresh(project, lake, SILENT)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+    assert list(lake.root.glob("tmp/*")) == []
+
+
+def test_what_does_not_fit_in_memory_is_spilled_encrypted_and_removed(tmp_path: Path) -> None:
+    spill = tmp_path / "spill"
+    spill.mkdir(mode=0o700)
+    with engine(spill, Limits(threads=2, memory_bytes=64 << 20)) as connection:
+        connection.execute(
+            "CREATE TEMP TABLE t AS SELECT 'needle-' || hash(i)::VARCHAR AS s "
+            "FROM range(3_000_000) AS r(i)"
+        )
+        spilled = [path for path in spill.rglob("*") if path.is_file()]
+        assert sum(path.stat().st_size for path in spilled) > 1 << 20
+        assert not any(b"needle-" in path.read_bytes() for path in spilled)
+    assert [path for path in spill.rglob("*") if path.is_file()] == []
+
+
+def test_too_little_memory_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    with (
+        pytest.raises(LakeError, match="free some") as caught,
+        engine(tmp_path, Limits(threads=1, memory_bytes=1 << 20)) as connection,
+    ):
+        connection.execute("SELECT list(i) FROM range(10_000_000) AS r(i)").fetchall()
+    assert caught.value.code == "memory"
