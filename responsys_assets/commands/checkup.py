@@ -21,8 +21,8 @@ from responsys_assets.exported.unmatched import Unmatched, unmatched
 from responsys_assets.lake.exports import read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.pgp.decrypt import decrypting
-from responsys_assets.pgp.home import program
 from responsys_assets.pgp.keys import public_part, read_keys
+from responsys_assets.pgp.process import program
 from responsys_assets.segments.suppressions import check_suppressions
 from responsys_assets.servers import open_server
 

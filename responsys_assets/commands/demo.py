@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 
 from responsys_assets.commands.cli import Command, Reply, State, pass_state
+from responsys_assets.commands.dagster_home import tell_dagster
 from responsys_assets.commands.deliver import deliveries_table
 from responsys_assets.commands.exports import export_json
 from responsys_assets.commands.terminal import table
@@ -74,6 +75,7 @@ def demo_command(
             finish_account(account)
         else:
             result = sync(account.project(), progress=state.progress)
+        tell_dagster(account.project(), state.progress)
         report = _Report(account, result, read_proof(account))
     except BaseException:
         server.stop()

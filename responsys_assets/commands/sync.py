@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from responsys_assets.commands.cli import Command, Reply, State, known_name, pass_state
+from responsys_assets.commands.dagster_home import tell_dagster
 from responsys_assets.commands.deliver import deliveries_table, show_held
 from responsys_assets.commands.terminal import table
 from responsys_assets.sync import SyncResult, sync
@@ -28,6 +29,7 @@ def sync_command(state: State, no_deliver: bool, lists: tuple[str, ...]) -> Repl
     began = time.monotonic()
     result = sync(project, lists=lists or None, deliver=not no_deliver, progress=state.progress)
     seconds = time.monotonic() - began
+    tell_dagster(project, state.progress)
     return Reply(
         result.as_json(), lambda console: show_sync(console, result, seconds), result.exit_code
     )

@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from responsys_assets.errors import ConfigError
+from dotenv import dotenv_values
 
-_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
+from responsys_assets.errors import ConfigError
 
 
 def environment(config_file: Path) -> Mapping[str, str]:
     """The environment, and what `.env` beside the configuration adds to it.
 
-    A line is `NAME=value`; quotes around a value are dropped, `#` begins a comment line. What
-    the environment sets wins.
+    What the environment sets wins. Nothing in a value is expanded.
 
     Raises:
-        ConfigError: for a line that is something else; its text is not repeated.
+        ConfigError: for a file or a line that cannot be read; its text is not repeated.
     """
     path = config_file.parent / ".env"
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+    if not path.is_file():
         return os.environ
+    try:
+        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise ConfigError("env_unreadable", "cannot be read as text", file=str(path)) from None
-    found = {}
-    for number, line in enumerate(map(str.strip, text.splitlines()), 1):
-        if not line or line.startswith("#"):
-            continue
-        if not (match := _LINE.fullmatch(line)):
-            raise ConfigError("env_syntax", "expected NAME=value", file=str(path), line=number)
-        found[match[1]] = _unquoted(match[2])
-    return {**found, **os.environ}
-
-
-def _unquoted(value: str) -> str:
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-        return value[1:-1]
-    return value
+    values = {name: value for name, value in found.items() if value is not None}
+    if len(values) < len(found):
+        raise ConfigError("env_syntax", "a line is not NAME=value", file=str(path))
+    return {**values, **os.environ}

@@ -1,7 +1,8 @@
 """How far the sending of a plan came: small receipts in its folder, each written once.
 
 A step that cannot be undone is announced before it is tried (`sending`, `announcing`) and
-confirmed after (`sent`, `announced`), so that whoever comes next knows what to look for.
+confirmed after (`sent`, `announced`), so that whoever comes next knows what to look for;
+`uploading` says that there may be a temporary file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from responsys_assets.config.project import Project
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot
 
-FileStep = Literal["sending", "sent", "announcing", "announced"]
+FileStep = Literal["uploading", "sending", "sent", "announcing", "announced"]
 PlanStep = Literal["released", "abandoned", "delivered"]
 
 
@@ -28,7 +29,7 @@ class Journal:
     @property
     def started(self) -> bool:
         """Whether the destination may have seen something of this plan."""
-        return any(self._folder.glob("*.sending.json"))
+        return any(self._folder.glob("*.uploading.json"))
 
     def knows(self, step: PlanStep) -> bool:
         return (self._folder / f"{step}.json").exists()

@@ -88,6 +88,8 @@ class Transfer:
             if self._happened(server, number, name, done):
                 return
         else:
+            if not self._journal.knows_file(number, "uploading"):
+                self._journal.note_file(number, "uploading", name)
             self._upload(server, name, advance)
             self._journal.note_file(number, trying, name)
         server.rename(self._folder, self._temporary(name), name)

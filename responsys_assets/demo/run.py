@@ -17,7 +17,8 @@ from responsys_assets.deliveries.status import status
 from responsys_assets.demo.account import DemoAccount
 from responsys_assets.errors import PgpError
 from responsys_assets.lake.lake import Lake
-from responsys_assets.pgp.home import GpgHome, program
+from responsys_assets.pgp.home import GpgHome
+from responsys_assets.pgp.process import program
 from responsys_assets.progress import Progress
 from responsys_assets.sync import SyncResult, sync
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from responsys_assets.errors import PgpError
-from responsys_assets.pgp.home import GpgHome, program
+from responsys_assets.pgp.home import GpgHome
+from responsys_assets.pgp.process import program
 
 
 def encrypt(pieces: Iterable[bytes], target: Path, public_key: Path, *, compress: bool) -> None:

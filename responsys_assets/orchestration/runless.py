@@ -7,6 +7,7 @@ it knows already, so this can be repeated, also after its storage was lost.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -35,8 +36,12 @@ def report_to_dagster(project: Project) -> bool:
     make_private_folder(Path(home))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Dagster's own are nothing for a shell
-        with dg.DagsterInstance.get() as instance:
-            report_runless(instance, project)
+        logging.disable(logging.WARNING)
+        try:
+            with dg.DagsterInstance.get() as instance:
+                report_runless(instance, project)
+        finally:
+            logging.disable(logging.NOTSET)
     return True
 
 

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 from responsys_assets.config.project import Project
 from responsys_assets.errors import PgpError
 from responsys_assets.lake.publish import disk_errors
-from responsys_assets.pgp.home import GpgHome, Process
+from responsys_assets.pgp.home import GpgHome
+from responsys_assets.pgp.process import Process
 from responsys_assets.pgp.verdict import judge_decryption
 
 if TYPE_CHECKING:

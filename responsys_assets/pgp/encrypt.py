@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from responsys_assets.config.project import Project
 from responsys_assets.errors import LakeError, PgpError
 from responsys_assets.lake.publish import FILE_MODE, disk_errors
-from responsys_assets.pgp.home import GpgHome, Key, Process
+from responsys_assets.pgp.home import GpgHome, Key
+from responsys_assets.pgp.process import Process
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

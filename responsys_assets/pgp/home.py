@@ -8,12 +8,10 @@ together with its agent.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -28,6 +26,7 @@ import gnupg
 
 from responsys_assets.errors import PgpError
 from responsys_assets.lake.publish import FILE_MODE, FOLDER_MODE
+from responsys_assets.pgp.process import Process, die_with_parent, environment, program
 
 _PREFIX = "responsys-gpg-"
 _NEW = "responsys-new-"
@@ -39,8 +38,6 @@ max-cache-ttl 0
 allow-loopback-pinentry
 auto-expand-secmem
 """
-_PR_SET_PDEATHSIG = 1
-_PIPE_BYTES = 1 << 20
 
 # at debug level python-gnupg logs the beginning of the keys it imports
 logging.getLogger("gnupg").setLevel(logging.CRITICAL)
@@ -166,7 +163,7 @@ class GpgHome:
                 env=environment(),
                 pass_fds=(status, reader),
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509
+                preexec_fn=die_with_parent,  # noqa: PLW1509
                 bufsize=0,
             )
             os.write(writer, (passphrase or "").encode() + b"\n")
@@ -178,87 +175,6 @@ class GpgHome:
     def _open(self, name: str) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
         return os.open(self.path / name, flags, FILE_MODE)
-
-
-class Process:
-    """A running gpg."""
-
-    def __init__(self, child: subprocess.Popen[bytes], status: Path, log: Path) -> None:
-        self.child = child
-        self._status = status
-        self._log = log
-
-    @property
-    def output(self) -> int:
-        """The descriptor of the pipe it writes to; enlarged, which saves switches."""
-        assert self.child.stdout is not None  # noqa: S101
-        descriptor = self.child.stdout.fileno()
-        if hasattr(fcntl, "F_SETPIPE_SZ"):
-            with contextlib.suppress(OSError):  # above the limit of this user
-                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        return descriptor
-
-    def wait(self, seconds: float) -> int:
-        """The exit code; kills it when it does not end in time.
-
-        Raises:
-            PgpError: `gpg_stalled`.
-        """
-        try:
-            return self.child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise PgpError("gpg_stalled", "gpg does not end; run this again") from None
-
-    def kill(self) -> None:
-        """End it and everything it started, if it still runs, and close its pipes."""
-        if self.child.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.child.pid, signal.SIGKILL)
-            self.child.wait()
-        for pipe in (self.child.stdin, self.child.stdout):
-            if pipe is not None:
-                pipe.close()
-
-    def status(self) -> list[list[str]]:
-        """The status lines as words, without their prefix."""
-        text = self._status.read_text(encoding="utf-8", errors="replace")
-        lines = (line.split(" ") for line in text.splitlines())
-        return [words[1:] for words in lines if words[0] == "[GNUPG:]" and len(words) > 1]
-
-    def log(self) -> str:
-        """What gpg wrote to its error channel; for our own judgement, not for messages."""
-        return self._log.read_text(encoding="utf-8", errors="replace")
-
-
-def program(name: str) -> str:
-    """The path of a program of GnuPG.
-
-    Raises:
-        PgpError: `gpg_missing`.
-    """
-    found = shutil.which(name)
-    if found is None:
-        raise PgpError(
-            "gpg_missing",
-            f"{name} is not installed; install GnuPG (for example: the gnupg package)",
-        )
-    return found
-
-
-def environment() -> dict[str, str]:
-    """What gpg sees of our environment: no secrets, messages in English."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-
-
-_libc = ctypes.CDLL(None)
-
-
-def _die_with_parent() -> None:
-    """Runs in the child: an orphan must not go on with plaintext (Linux; elsewhere its pipe
-    ends it)."""
-    if hasattr(_libc, "prctl"):
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _parents() -> list[str]:

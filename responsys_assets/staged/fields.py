@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from responsys_assets.staged.bits import Places
 from responsys_assets.staged.charset import Bytes
-from responsys_assets.staged.readings import Dialect
+from responsys_assets.staged.records import Dialect
 from responsys_assets.staged.splitter import Cut
 
 Views = NDArray[np.complex128]  # only a 16-byte thing that numpy can move in one go

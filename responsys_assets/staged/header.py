@@ -6,7 +6,7 @@ import re
 
 from responsys_assets.staged.fields import Pieces, read_record, without_line_end
 from responsys_assets.staged.held import HeldError
-from responsys_assets.staged.readings import Dialect
+from responsys_assets.staged.records import Dialect
 from responsys_assets.staged.splitter import LIMIT
 
 _SAMPLE = 1 << 20

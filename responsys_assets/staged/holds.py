@@ -15,7 +15,7 @@ import polars as pl
 from responsys_assets.normalise import normalise, normalise_permission
 from responsys_assets.staged.columns import RECORD, UPDATED_US, Layout
 from responsys_assets.staged.fields import Pieces, read_record
-from responsys_assets.staged.readings import Dialect
+from responsys_assets.staged.records import Dialect
 
 
 def holds_frame(

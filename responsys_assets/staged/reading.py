@@ -18,7 +18,7 @@ from responsys_assets.staged.columns import (
     UPDATED_US,
     Layout,
 )
-from responsys_assets.staged.readings import Dialect
+from responsys_assets.staged.records import Dialect
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 
 from responsys_assets.staged.bits import Places
 from responsys_assets.staged.charset import Bytes
-from responsys_assets.staged.readings import Dialect, MarkedText, Table
+from responsys_assets.staged.records import Dialect, MarkedText, Table
 
 Fault = Literal["ragged", "misquoted", "too_long"]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import responsys_assets
 from responsys_assets.commands.main import COMMANDS, cli
 from responsys_assets_tests.commands.conftest import Call, Small
 
@@ -158,48 +159,55 @@ def test_an_unexpected_fault_is_a_sentence_without_its_text(
     assert "Traceback" in small("status").err
 
 
+def program(
+    *arguments: str | Path, code: str = PROGRAM, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """The command, or other code, as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(Path(responsys_assets.__file__).parents[1])},
+        check=False,
+        text=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+    )
+
+
 def test_the_program_ends_with_the_exit_code_and_writes_for_its_user_alone(
     tmp_path: Path,
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "init", "new"],
-        cwd=tmp_path,
-        check=False,
-        capture_output=True,
-        umask=0,
-    )
-    assert done.returncode == 0, done.stderr
+    assert program("init", "new", cwd=tmp_path, umask=0).returncode == 0
     modes = {path.stat().st_mode & 0o77 for path in (tmp_path / "new").rglob("*")}
     assert modes == {0}
-    again = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "init", "new"],
-        cwd=tmp_path,
-        check=False,
-        capture_output=True,
-    )
+    again = program("init", "new", cwd=tmp_path)
     assert again.returncode == 2
-    assert b"Traceback" not in again.stderr
+    assert "Traceback" not in again.stderr
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback(small: Small) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "status", "--config", str(small.file)],
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
+    done = program("status", "--config", small.file, stdout=writer)
     os.close(writer)
     assert done.returncode == 1
-    assert done.stderr == b""
+    assert done.stderr == ""
 
 
-def test_dagster_and_polars_are_not_loaded_by_commands_that_read_receipts(small: Small) -> None:
+def test_commands_that_read_receipts_load_no_engine_and_no_dagster(small: Small) -> None:
     code = (
         "import sys; from responsys_assets.commands.main import run; "
         f"run(['exports', 'core', '--config', {str(small.file)!r}]); "
         "print([m for m in ('dagster', 'polars', 'pyarrow', 'paramiko') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    done = program(code=code)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_no_command_loads_dagster(small: Small) -> None:
+    small.export()
+    code = (
+        "import sys; from responsys_assets.commands.main import run; "
+        f"run(['sync', '--config', {str(small.file)!r}]); "
+        "print('dagster' in sys.modules)"
+    )
+    done = program(code=code)
+    assert done.stdout.splitlines()[-1] == "False"

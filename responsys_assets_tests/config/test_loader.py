@@ -209,3 +209,19 @@ def test_the_json_schema_describes_every_section() -> None:
     schema = json_schema()
     assert set(schema["properties"]) >= {"account", "lists", "profiles", "segments", "deliveries"}
     assert schema["additionalProperties"] is False
+
+
+def test_variables_beside_the_configuration_are_read_and_the_environment_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("SSH_KEY_FILE='a $HOME'\nexport PGP_KEY_FILE=b # remark\n")
+    monkeypatch.setenv("PGP_KEY_FILE", "c")
+    project = load(write(tmp_path, GOOD))
+    assert project.text("${SSH_KEY_FILE}:${PGP_KEY_FILE}", "x") == "a $HOME:c"
+
+
+def test_a_line_of_variables_that_is_none_is_refused_without_repeating_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("hunter2\n")
+    with pytest.raises(ConfigError, match="NAME=value") as caught:
+        load(write(tmp_path, GOOD))
+    assert "hunter2" not in str(caught.value)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+import responsys_assets
 from responsys_assets.commands.main import run
 
 
@@ -109,3 +115,23 @@ def test_a_folder_with_something_else_in_it_is_not_touched(tmp_path: Path) -> No
     (tmp_path / "mine").write_text("mine")
     assert _run(tmp_path.parent / "out", "demo", str(tmp_path), "--json") == 2
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_the_server_stays_up_until_it_is_interrupted(demo: tuple[Path, str]) -> None:
+    code = "from responsys_assets.commands.main import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "demo", str(demo[0]), "--serve"],
+        env={**os.environ, "PYTHONPATH": str(Path(responsys_assets.__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        while "until Ctrl-C" not in said and (line := process.stdout.readline()):
+            said += line
+        port = json.loads((demo[0] / "demo.json").read_text())["port"]
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            assert connection.recv(4) == b"SSH-"
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    assert process.returncode == 0

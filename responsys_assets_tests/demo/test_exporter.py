@@ -46,7 +46,10 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others() -> None:
 
 def test_the_bytes_are_those_of_the_first_release() -> None:
     text = "".join(f"{name} {digest}\n" for name, digest in digests(exporter(rows=200)))
-    assert hashlib.sha256(text.encode()).hexdigest() == "d94c20807d23f7e12b157fd91615fe2bf8344226570c241f53e1e9a8761aafe8"
+    assert (
+        hashlib.sha256(text.encode()).hexdigest()
+        == "d94c20807d23f7e12b157fd91615fe2bf8344226570c241f53e1e9a8761aafe8"
+    )
 
 
 def test_names_stamps_and_ready_files_are_those_of_connect() -> None:
