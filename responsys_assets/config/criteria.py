@@ -20,7 +20,7 @@ FUNCTIONS = frozenset(
     """
     lower upper trim ltrim rtrim length substr substring left right replace concat reverse
     coalesce nullif ifnull greatest least starts_with ends_with contains prefix suffix
-    regexp_matches split_part lpad rpad strip_accents
+    regexp_matches split_part strip_accents
     date_diff datediff date_add date_sub date_part date_trunc year month day dayofweek
     isodow dayofyear week quarter hour minute second last_day make_date to_days to_months
     to_years to_hours to_weeks strftime

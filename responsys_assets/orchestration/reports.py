@@ -211,13 +211,13 @@ def delivery(project: Project, lake: Lake, name: str, result: DeliveryResult) ->
         "removed": result.removed,
         "to": f"{settings.to}:{settings.folder or '.'}",
     }
-    if settings.columns:
-        metadata["dagster/column_lineage"] = lineage(
-            {
-                settings.rename.get(column, column): [dg.TableColumnDep(source, column)]
-                for column in settings.columns
-            }
-        )
+    columns = settings.columns or _source_columns(lake, settings.segment)
+    metadata["dagster/column_lineage"] = lineage(
+        {
+            settings.rename.get(column, column): [dg.TableColumnDep(source, column)]
+            for column in columns
+        }
+    )
     return Report(catalog.delivery_key(name), (guard,), metadata, delivery_version(lake, name))
 
 
@@ -225,6 +225,14 @@ def delivery_version(lake: Lake, name: str) -> str:
     """The data version of what was delivered last."""
     delivered = SnapshotStore(lake.delivery(name)).current()
     return snapshot_version(delivered) if delivered else version_of([])
+
+
+def _source_columns(lake: Lake, segment: str) -> list[str]:
+    """The columns of what a delivery is made from."""
+    root = lake.profiles() if segment == "profiles" else lake.segment(segment)
+    made_from = SnapshotStore(root).current()
+    files = evidence.rows_of(made_from) if made_from else []
+    return [name for name, _ in parquet_columns(files[0])] if files else []
 
 
 def _accepted(found: Day) -> Check:

@@ -32,12 +32,8 @@ _PREFIX = "responsys-gpg-"
 _NEW = "responsys-new-"
 _LONGEST_PATH = 90  # the agent's socket must fit into 108 characters
 _STALE_SECONDS = 3600.0
-_AGENT = """\
-default-cache-ttl 0
-max-cache-ttl 0
-allow-loopback-pinentry
-auto-expand-secmem
-"""
+_AGENT = "allow-loopback-pinentry\nauto-expand-secmem\n"
+_FORGET = "default-cache-ttl 0\nmax-cache-ttl 0\n"
 
 # at debug level python-gnupg logs the beginning of the keys it imports
 logging.getLogger("gnupg").setLevel(logging.CRITICAL)
@@ -53,10 +49,14 @@ class Key:
 
 
 class GpgHome:
-    """Use in a `with` statement; `path` is the home folder."""
+    """Use in a `with` statement; `path` is the home folder.
 
-    def __init__(self) -> None:
+    `remember`: keep passphrases while it lasts; making a key asks for its passphrase twice.
+    """
+
+    def __init__(self, *, remember: bool = False) -> None:
         self.path = Path()
+        self._agent = _AGENT if remember else _AGENT + _FORGET
         self._lock = -1
 
     def __enter__(self) -> Self:
@@ -67,7 +67,7 @@ class GpgHome:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         # locked before it has the name that others sweep
         self.path = folder.rename(folder.with_name(folder.name.replace(_NEW, _PREFIX, 1)))
-        (self.path / "gpg-agent.conf").write_text(_AGENT)
+        (self.path / "gpg-agent.conf").write_text(self._agent)
         return self
 
     def __exit__(

@@ -27,7 +27,7 @@ def new_pgp_key(name: str, email: str, *, passphrase: str | None = None) -> PgpK
     Raises:
         PgpError: if gpg is missing or fails.
     """
-    with GpgHome() as home:
+    with GpgHome(remember=True) as home:
         settings = {
             "key_type": "RSA",
             "key_length": _BITS,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +53,7 @@ TIMES = [
     *(int((STAMP + dt.timedelta(hours=h)).timestamp()) * 1_000_000 for h in range(-3, 4)),
 ]
 STAMPS = [STAMP + dt.timedelta(days=d) for d in range(3)]
+EMAIL, EMAIL_PERMISSION = "EMAIL_ADDRESS_", "EMAIL_PERMISSION_STATUS_"
 EXAMPLES = int(os.environ.get("MERGE_EXAMPLES", "300"))
 RULES = ["latest", "latest_non_empty", "smallest", "largest", {"priority": ["b", "a"]}]
 
@@ -148,11 +150,8 @@ def rows_of(snapshot: Snapshot) -> list[dict[str, Any]]:
     return pl.read_parquet(files).with_columns(pl.col("UPDATED_AT_").dt.epoch("us")).to_dicts()
 
 
-@given(worlds(), st.integers(0, 3))
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-def test_profiles_permissions_and_closed_addresses_are_those_of_the_oracle(
-    world: World, shuffle: int
-) -> None:
+def check(world: World, shuffle: int | None = None) -> None:
+    """Merge a world and compare all that comes out."""
     with tempfile.TemporaryDirectory() as folder:
         project = project_of(Path(folder), world.lists, world.profiles)
         lake = Lake(project.lake_path)
@@ -177,3 +176,52 @@ def test_profiles_permissions_and_closed_addresses_are_those_of_the_oracle(
             if path.parent.name == "closed"
         }
         assert closed == oracle.closed()
+
+
+@pytest.mark.timeout(900)
+@given(worlds(), st.integers(0, 3))
+@settings(max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=list(HealthCheck))
+def test_profiles_permissions_and_closed_addresses_are_those_of_the_oracle(
+    world: World, shuffle: int
+) -> None:
+    check(world, shuffle)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> World:
+    """One list, two people, many exports: who has left, who is kept, what counts again."""
+    key = st.sampled_from([("k",), ("l",)])
+    time = st.sampled_from(TIMES)
+    columns = {"ID0": "text", "NAME": "text", **dict.fromkeys((EMAIL_PERMISSION, EMAIL), "text")}
+    said = st.sampled_from(["", "I", "O"])
+    address = st.sampled_from(["", "a@x.com", "b@x.com"])
+    sent = []
+    for number in range(draw(st.integers(2, 6))):
+        rows = draw(st.lists(st.tuples(key, said, address, time), max_size=2))
+        holds = draw(st.lists(st.tuples(key, said, address, time), max_size=2))
+        sent.append(
+            Sent(
+                "a",
+                columns,
+                [
+                    Row(k, {"NAME": f"{number}", EMAIL_PERMISSION: said, EMAIL: address}, time)
+                    for k, said, address, time in rows
+                ],
+                [
+                    Hold(k, {EMAIL_PERMISSION: said, EMAIL: address}, time)
+                    for k, said, address, time in holds
+                ],
+                kind=draw(st.sampled_from(["full", "full", "full", "incremental"])),
+                stamp=STAMP + dt.timedelta(days=draw(st.integers(0, 4))),
+                unidentified=draw(st.sampled_from([0, 0, 0, 1])),
+                content=str(number),
+            )
+        )
+    return World(tuple(sent), {"a": {}}, {"match_on": ["ID0"]})
+
+
+@pytest.mark.timeout(900)
+@given(histories())
+@settings(max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=list(HealthCheck))
+def test_whoever_left_came_back_or_was_kept_is_as_the_oracle_says(world: World) -> None:
+    check(world)

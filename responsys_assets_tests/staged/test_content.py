@@ -20,26 +20,25 @@ def unpack(data: bytes) -> bytes:
     return b"".join(read_content(io.BytesIO(data)))
 
 
-class OneWay(io.RawIOBase):
+class OneWay:
     """A pipe: it cannot seek, so zip files written to it need data descriptors."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.data = b""
 
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]
-        self.data += bytes(data)
+    def write(self, data: bytes) -> int:
+        self.data += data
         return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits."""
 
 
 def zipped(
     *members: bytes, method: int = zipfile.ZIP_DEFLATED, pipe: bool = False, zip64: bool = False
 ) -> bytes:
     target: io.BytesIO | OneWay = OneWay() if pipe else io.BytesIO()
-    with zipfile.ZipFile(target, "w", method) as archive:  # type: ignore[arg-type]
+    with zipfile.ZipFile(target, "w", method) as archive:
         for number, member in enumerate(members):
             with archive.open(f"member{number}", "w", force_zip64=zip64) as file:
                 file.write(member)

@@ -7,6 +7,7 @@ import io
 import random
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -74,7 +75,12 @@ values = st.lists(
     st.sampled_from([1, 5, 64, 1 << 20]),
 )
 def test_a_well_formed_file_reads_as_python_reads_it(
-    rows: list[tuple[str, ...]], mark: str, newline: str, quoting: int, cut_end: bool, block: int
+    rows: list[tuple[str, ...]],
+    mark: str,
+    newline: str,
+    quoting: Literal[0, 1],
+    cut_end: bool,
+    block: int,
 ) -> None:
     text = io.StringIO()
     csv.writer(text, delimiter=mark, lineterminator=newline, quoting=quoting).writerows(rows)
@@ -140,7 +146,7 @@ WORDS = ["Rome", "a,b", "New York", 'say "hi"', "line\nbreak", "", "é", "12"]
 
 @pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_MINIMAL])
 @pytest.mark.parametrize("seed", range(12))
-def test_a_stray_quote_costs_one_record(seed: int, quoting: int) -> None:
+def test_a_stray_quote_costs_one_record(seed: int, quoting: Literal[0, 1]) -> None:
     chance = random.Random(seed)  # noqa: S311 - not a secret
     rows, starts, text = [], [], io.StringIO()
     writer = csv.writer(text, lineterminator="\n", quoting=quoting)

@@ -6,6 +6,8 @@ import csv
 import datetime as dt
 import gzip
 import io
+import os
+import resource
 import stat
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from responsys_assets.errors import ConfigError
+from responsys_assets.errors import ConfigError, LakeError
 from responsys_assets.lake.publish import sha256_of
 from responsys_assets.staged.blocks import read_blocks
 
@@ -131,7 +133,7 @@ DIRTY = (
 )
 
 
-@pytest.mark.parametrize("block", [9, 8 << 20])
+@pytest.mark.parametrize("block", [16, 8 << 20])
 def test_rejects_say_where_they_are(
     bench: Bench, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,9 +255,6 @@ def test_a_file_whose_head_is_wrong_is_held(
     assert told in staged.outcome.detail
     assert "`responsys exports core`" in staged.outcome.detail
     assert not staged.export.parquet.exists()
-
-
-READY = {"settle": None, "ready": {}}
 
 
 @pytest.mark.parametrize(
@@ -385,6 +384,20 @@ def test_what_is_published_is_private_and_nothing_else_is_left(bench: Bench) -> 
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     assert not (bench.lake.root / "tmp").exists()
     assert staged.export.rejects in files
+
+
+def test_a_full_disk_is_said_and_leaves_no_receipt(bench: Bench) -> None:
+    export = bench.arrive(lines("id", *(os.urandom(40).hex() for _ in range(5000))))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(LakeError) as caught:
+            bench.judge(export, bench.project())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.code == "disk"
+    assert not list(bench.lake.staged("core").rglob("*"))
+    assert bench.judge(export, bench.project()).outcome.state == "staged"
 
 
 def test_odd_permissions_are_reported_and_staged_as_they_are(bench: Bench) -> None:
