@@ -188,6 +188,10 @@ def ingest(
                 for export in read_exports(lake, name)
                 if export.export_id in judged or _still_waits(export, shown)
             ]
+            # a content that was sent again turns out to be known only once it is here
+            told = {export.file for export in reports[name].exports}
+            taken = [d for d in decisions if d.list == name and d.action == "take"]
+            reports[name].known += sum(d.data.name not in told for d in taken)
     return reports
 
 

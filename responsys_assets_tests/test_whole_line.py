@@ -18,7 +18,7 @@ from responsys_assets.config.project import Project
 from responsys_assets.errors import ExitCode, ServerError
 from responsys_assets.lake.exports import read_exports
 from responsys_assets.lake.lake import Lake
-from responsys_assets.lake.receipts import Verdict
+from responsys_assets.lake.receipts import Action, Verdict
 from responsys_assets.sync import ExportReport, sync
 from responsys_assets_tests.conftest import Account, MakeProject, PgpKeys, write_ssh_key
 
@@ -64,18 +64,18 @@ class Feed:
         newest = max(outbox.glob("*.gpg"), key=lambda path: path.stat().st_mtime_ns)
         home = self.keys.folder / "partner-home"
         home.mkdir(mode=0o700, exist_ok=True)
-        gpg = ["gpg", "--homedir", home, "--batch", "--quiet"]
-        subprocess.run([*gpg, "--import", self.keys.private("partner")], check=True)
-        plain = subprocess.run([*gpg, "-d", newest], check=True, capture_output=True).stdout
+        gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet"]
+        subprocess.run([*gpg, "--import", str(self.keys.private("partner"))], check=True)
+        plain = subprocess.run([*gpg, "-d", str(newest)], check=True, capture_output=True).stdout
         return list(csv.DictReader(io.StringIO(gzip.decompress(plain).decode())))
 
-    def decide(self, file: str, action: str) -> None:
+    def decide(self, file: str, action: Action) -> None:
         """What `responsys exports core accept FILE` writes."""
         lake = Lake(self.project.lake_path)
         (export,) = [e for e in read_exports(lake, "core") if e.file == file]
         verdict = Verdict(
             export_id=export.export_id,
-            action=action,  # type: ignore[arg-type]
+            action=action,
             who="ann",
             when=self.project.now(),
             why="checked",
@@ -231,7 +231,7 @@ def test_an_opt_out_survives_old_files_sent_again_and_leaving_the_list(feed: Fee
     sync(feed.project)
     feed.send("CORE_20261101.csv.gpg", [ANN, BOB])
     feed.send("CORE_20261103.csv.gpg", [ANN])
-    feed.send("WEB_20261103.csv.gpg", [("2", "bob@example.com", "I", "Rome", "2026-11-03 00:00:00")])
+    feed.send("WEB_20261103.csv.gpg", [(*BOB[:4], "2026-11-03 00:00:00")])
     result = sync(feed.project)
     assert result.profiles is not None
     assert result.profiles.rows == 2
@@ -288,8 +288,10 @@ def test_a_wrong_host_key_stops_the_sync_before_anything_is_written(
 
 def test_two_syncs_at_once_make_one_snapshot_and_one_delivery(feed: Feed) -> None:
     feed.send("CORE_20261101.csv.gpg", [ANN, BOB])
-    command = "from pathlib import Path; import sys; from responsys_assets.config.loader import load;"
-    command += "from responsys_assets.sync import sync; sync(load(Path(sys.argv[1])))"
+    command = (
+        "import sys; from pathlib import Path; from responsys_assets.config.loader import load; "
+        "from responsys_assets.sync import sync; sync(load(Path(sys.argv[1])))"
+    )
     running = [
         subprocess.Popen(
             [sys.executable, "-W", "error", "-c", command, str(feed.project.file)],
@@ -301,3 +303,16 @@ def test_two_syncs_at_once_make_one_snapshot_and_one_delivery(feed: Feed) -> Non
     lake = feed.project.lake_path
     assert len([p for p in (lake / "profiles").iterdir() if p.is_dir()]) == 1
     assert len(list((feed.project.file.parent / "outbox").glob("*.gpg"))) == 1
+
+
+def test_the_same_content_sent_again_is_known(feed: Feed) -> None:
+    sent = feed.send("CORE_20261101.csv.gpg", [ANN])
+    first = sync(feed.project)
+    os.utime(sent, (0, sent.stat().st_mtime + 60))
+    again = sync(feed.project)
+    assert not again.changed
+    assert again.lists["core"].exports == []
+    assert again.lists["core"].known == 1
+    assert first.profiles is not None
+    assert again.profiles is not None
+    assert again.profiles.name == first.profiles.name

@@ -1,4 +1,4 @@
-"""`responsys.yaml` to a `Project`: errors name the file, the line, the key and what was expected."""
+"""`responsys.yaml` to a `Project`; errors name file, line, key and what was expected."""
 
 from __future__ import annotations
 

@@ -91,10 +91,10 @@ class Export:
 
     @cached_property
     def evidence(self) -> str:
-        """What staging is judged on besides settings: ready texts and verdicts."""
-        shown = [f"{a.identity}:{a.ready_text}:{a.ambiguous_ready}" for a in self.arrivals]
+        """What staging is judged on besides content and settings: ready file and verdicts."""
         said = [f"{v.action}:{v.when.isoformat()}" for v in self.verdicts if v.action != "withdraw"]
-        return "|".join((*shown, *said))
+        arrival = self.arrival
+        return "|".join((f"{arrival.ready_text}:{arrival.ambiguous_ready}", *said))
 
     @property
     def last_verdict(self) -> Verdict | None:

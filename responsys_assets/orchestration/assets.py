@@ -11,7 +11,7 @@ from responsys_assets.config.project import Project
 from responsys_assets.exported.poll import poll
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.retention import prune
-from responsys_assets.orchestration import catalog, reports
+from responsys_assets.orchestration import catalog, list_reports, snapshot_reports
 from responsys_assets.orchestration.failures import plain_failures
 from responsys_assets.orchestration.log import LogProgress
 from responsys_assets.orchestration.report import (
@@ -60,7 +60,7 @@ def exported_asset(project: Project, name: str) -> dg.AssetsDefinition:
             if failures:
                 said = "; ".join(f"{each.file}: {each.detail}" for each in failures)
                 raise dg.Failure(f"{name} for {day}: {said}", allow_retries=False)
-            report = reports.exported(lake, name, day, waiting)
+            report = list_reports.exported(lake, name, day, waiting)
             yield from report.events(waive=_waived(context, project, name))
 
     return exported
@@ -75,7 +75,7 @@ def staged_asset(project: Project, name: str) -> dg.AssetsDefinition:
             lake = Lake(project.lake_path)
             day = _day(context)
             stage_all(project, lake, name, LogProgress(context.log), day)
-            report = reports.staged(project, lake, name, day)
+            report = list_reports.staged(project, lake, name, day)
             yield from report.events(waive=_waived(context, project, name))
 
     return staged
@@ -97,7 +97,7 @@ def profiles_asset(project: Project) -> dg.AssetsDefinition:
             if context.run.tags.get(PRUNE) == YES:
                 with lake.writing(progress.say):
                     prune(project, lake)
-            yield from reports.profiles(project, snapshot).events()
+            yield from snapshot_reports.profiles(project, snapshot).events()
 
     return merged
 
@@ -112,7 +112,7 @@ def segment_asset(project: Project, name: str) -> dg.AssetsDefinition:
             lake = Lake(project.lake_path)
             snapshot, changed = segments.refresh(project, lake, name, LogProgress(context.log))
             context.log.info("%s rows, %s", snapshot.rows, "new" if changed else "as before")
-            yield from reports.segment(project, lake, name, snapshot).events()
+            yield from snapshot_reports.segment(project, lake, name, snapshot).events()
 
     return segment
 
@@ -125,7 +125,7 @@ def delivery_asset(project: Project, name: str) -> dg.AssetsDefinition:
         with plain_failures():
             lake = Lake(project.lake_path)
             result = deliver_one(project, lake, name, progress=LogProgress(context.log))
-            yield from reports.delivery(project, lake, name, result).events()
+            yield from snapshot_reports.delivery(project, lake, name, result).events()
 
     return delivery
 

@@ -21,7 +21,7 @@ from responsys_assets.lake.exports import read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.publish import make_private_folder
 from responsys_assets.lake.snapshots import SnapshotStore
-from responsys_assets.orchestration import catalog, reports
+from responsys_assets.orchestration import catalog, list_reports, snapshot_reports
 from responsys_assets.orchestration.days import Day
 from responsys_assets.orchestration.report import Report
 
@@ -57,8 +57,8 @@ def report_runless(instance: dg.DagsterInstance, project: Project) -> None:
 def tell_day(instance: dg.DagsterInstance, project: Project, list_name: str, day: dt.date) -> None:
     """Record how a list's day stands."""
     lake = Lake(project.lake_path)
-    tell(instance, reports.exported(lake, list_name, day))
-    tell(instance, reports.staged(project, lake, list_name, day))
+    tell(instance, list_reports.exported(lake, list_name, day))
+    tell(instance, list_reports.staged(project, lake, list_name, day))
 
 
 def tell(instance: dg.DagsterInstance, report: Report) -> None:
@@ -91,34 +91,34 @@ def _of_lists(instance: dg.DagsterInstance, project: Project, lake: Lake) -> Ite
         exports = read_exports(lake, name)
         for day in sorted({export.day for export in exports}):
             found = Day.of(name, day, exports)
-            version = reports.exported_version(found)
+            version = list_reports.exported_version(found)
             if not _knows(instance, catalog.exported_key(name), version, day):
-                yield reports.exported(lake, name, day)
-            version = reports.staged_version(found)
+                yield list_reports.exported(lake, name, day)
+            version = list_reports.staged_version(found)
             if found.refused or not _knows(instance, catalog.staged_key(name), version, day):
-                yield reports.staged(project, lake, name, day)
+                yield list_reports.staged(project, lake, name, day)
 
 
 def _of_snapshots(instance: dg.DagsterInstance, project: Project, lake: Lake) -> Iterator[Report]:
     profiles = SnapshotStore(lake.profiles()).current()
     if profiles is not None and not _knows(
-        instance, catalog.PROFILES, reports.snapshot_version(profiles)
+        instance, catalog.PROFILES, snapshot_reports.snapshot_version(profiles)
     ):
-        yield reports.profiles(project, profiles)
+        yield snapshot_reports.profiles(project, profiles)
     for name in project.config.segments:
         segment = SnapshotStore(lake.segment(name)).current()
         if segment is not None and not _knows(
-            instance, catalog.segment_key(name), reports.snapshot_version(segment)
+            instance, catalog.segment_key(name), snapshot_reports.snapshot_version(segment)
         ):
-            yield reports.segment(project, lake, name, segment)
+            yield snapshot_reports.segment(project, lake, name, segment)
     for name in project.config.deliveries:
         now = status(project, lake, name)
         if now.waiting is not None and now.waiting.state == "held":
-            yield reports.delivery(project, lake, name, now.waiting)
+            yield snapshot_reports.delivery(project, lake, name, now.waiting)
         elif now.delivered is not None and not _knows(
-            instance, catalog.delivery_key(name), reports.delivery_version(lake, name)
+            instance, catalog.delivery_key(name), snapshot_reports.delivery_version(lake, name)
         ):
-            yield reports.delivery(project, lake, name, now.delivered)
+            yield snapshot_reports.delivery(project, lake, name, now.delivered)
 
 
 def _knows(

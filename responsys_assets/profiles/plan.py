@@ -71,6 +71,7 @@ def inputs_of(project: Project, lists: Sequence[ListExports]) -> dict[str, Any]:
     """Every export and rule that decides the profiles, for their manifest."""
     return {
         "lists": [
+            # in their order, which is all that an mtime decides
             {"name": source.name, "exports": [_input(one) for one in source.sources]}
             for source in lists
         ],
@@ -85,7 +86,6 @@ def _input(source: Source) -> dict[str, Any]:
         "file": export.file,
         "export_id": export.export_id,
         "stamp": export.stamp.isoformat(),
-        "mtime": export.mtime,
         "sha256": export.sha256,
         "kind": export.kind,
         "replaced": source.replaced,

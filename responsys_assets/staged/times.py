@@ -24,7 +24,10 @@ _MINUTE = 60_000_000
 _SECOND = 1_000_000
 _MICROSECOND = dt.timedelta(microseconds=1)
 _YEAR_1000 = -30_610_224_000_000_000  # before it, a year has fewer digits than %Y wants
-_DENSE = 4_000_000  # hours, about 450 years
+_FIRST_HOUR = -70 * 8766  # 1900
+_HOURS = 200 * 8766
+_UNKNOWN = np.iinfo(np.int64).min
+_UNEVEN = _UNKNOWN + 1  # the offset changes within the hour
 _UTC = ZoneInfo("UTC")
 
 _DIRECTIVE = re.compile(r"%(.)", re.DOTALL)
@@ -39,33 +42,31 @@ def micros(moment: dt.datetime) -> int:
 
 def to_utc(local: Micros, zone: ZoneInfo) -> Micros:
     """UTC microseconds of local microseconds (both since 1970)."""
-    if not len(local):
-        return local
-    hours = local // _HOUR
-    first, last = int(hours.min()), int(hours.max())
-    if last - first < _DENSE:
-        seen = np.zeros(last - first + 1, dtype=bool)
-        seen[hours - first] = True
-        known = np.flatnonzero(seen) + first
-        where = np.zeros(len(seen), dtype=np.int64)
-        where[known - first] = np.arange(len(known))
-        place = where[hours - first]
-    else:
-        known, place = np.unique(hours, return_inverse=True)
-    offsets = [_offset_of_hour(zone, int(hour)) for hour in known]
-    steady = np.array([offset or 0 for offset in offsets], dtype=np.int64)
-    out: Micros = local - steady[place]
-    uneven = np.array([offset is None for offset in offsets])
-    for row in np.flatnonzero(uneven[place]) if uneven.any() else ():
-        out[row] = local[row] - _offset(zone, int(local[row]))
-    return out
+    offsets = _offsets(zone)
+    hours = local // _HOUR - _FIRST_HOUR
+    hours[(hours < 0) | (hours >= _HOURS)] = _HOURS
+    found = offsets[hours]
+    for hour in np.unique(hours[found == _UNKNOWN]):
+        offsets[hour] = _offset_of_hour(zone, int(hour) + _FIRST_HOUR)
+    found = offsets[hours]
+    utc: Micros = local - found
+    for row in np.flatnonzero(found == _UNEVEN):
+        utc[row] = local[row] - _offset(zone, int(local[row]))
+    return utc
 
 
-@lru_cache(maxsize=200_000)
-def _offset_of_hour(zone: ZoneInfo, hour: int) -> int | None:
-    """The offset all through a local hour; None if it changes within."""
+@lru_cache(maxsize=4)
+def _offsets(zone: ZoneInfo) -> Micros:  # noqa: ARG001 - what the cache is for
+    """The offset of each local hour, filled in as it is asked for; uneven outside of our times."""
+    table = np.full(_HOURS + 1, _UNKNOWN, np.int64)
+    table[_HOURS] = _UNEVEN
+    return table
+
+
+def _offset_of_hour(zone: ZoneInfo, hour: int) -> int:
+    """The offset all through a local hour."""
     first = _offset(zone, hour * _HOUR)
-    return first if first == _offset(zone, (hour + 1) * _HOUR - 1) else None
+    return first if first == _offset(zone, (hour + 1) * _HOUR - 1) else _UNEVEN
 
 
 def _offset(zone: ZoneInfo, local: int) -> int:

@@ -14,7 +14,7 @@ from responsys_assets.config.patterns import FilePattern
 @pytest.mark.parametrize(
     ("pattern", "name", "stamp"),
     [
-        ("CORE_{YYYYMMDD}_{HHMISS}.csv.gpg", "CORE_20261031_023005.csv.gpg", (2026, 10, 31, 2, 30, 5)),
+        ("CORE_{YYYYMMDD}_{HHMISS}.gpg", "CORE_20261031_023005.gpg", (2026, 10, 31, 2, 30, 5)),
         ("{YYYYMMDD}_LIST_core", "20261031_LIST_core", (2026, 10, 31)),
         ("Contacts_{YYYY-MM-DD_HH-MI}.txt", "Contacts_2026-10-31_02-30.txt", (2026, 10, 31, 2, 30)),
         ("{YYYYMMDDHHMISS}Contacts.csv", "20240131021502Contacts.csv", (2024, 1, 31, 2, 15, 2)),

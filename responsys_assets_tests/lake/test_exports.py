@@ -16,7 +16,7 @@ STAMP = dt.datetime(2026, 11, 1, 2, 0, tzinfo=dt.timezone(dt.timedelta(hours=-4)
 NOW = dt.datetime(2026, 11, 1, 7, 0, tzinfo=dt.UTC)
 
 
-def arrival(*, mtime: float = 1.0, stamp: dt.datetime = STAMP, sha: str = "ab" * 32) -> Arrival:
+def arrival(*, mtime: float = 1.0, stamp: dt.datetime = STAMP, ready: str = "1") -> Arrival:
     return Arrival(
         list="core",
         server="here",
@@ -25,8 +25,8 @@ def arrival(*, mtime: float = 1.0, stamp: dt.datetime = STAMP, sha: str = "ab" *
         stamp=stamp,
         data=RemoteFile(name=f"CORE_{stamp:%H}.csv", size=3, mtime=mtime),
         ready=None,
-        ready_text="1",
-        sha256=sha,
+        ready_text=ready,
+        sha256="ab" * 32,
         fetched_at=NOW,
     )
 
@@ -96,6 +96,8 @@ def test_an_export_is_judged_again_when_settings_evidence_or_verdicts_change(
     assert not only(lake).needs_staging("s")
     assert only(lake).needs_staging("other")
     record(lake, arrival(mtime=2))
+    assert not only(lake).needs_staging("s")
+    record(lake, arrival(mtime=3, ready="2"))
     assert only(lake).needs_staging("s")
     judge(lake, only(lake))
     decide(lake, folder, only(lake), "accept", 1)

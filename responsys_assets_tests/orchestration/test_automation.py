@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from responsys_assets.orchestration.failures import TickFailure
 from responsys_assets.sync import sync
+from responsys_assets_tests.conftest import Account
 from responsys_assets_tests.orchestration.world import (
     ANN,
     BOB,
@@ -151,6 +154,34 @@ def test_a_day_that_has_not_begun_waits_and_one_too_old_is_loud(world: World) ->
 def test_a_folder_that_is_missing_fails_the_tick(world: World) -> None:
     shutil.rmtree(world.folder)
     with pytest.raises(TickFailure):
+        world.tick(READY)
+
+
+def test_a_server_that_is_down_skips_the_tick_and_loses_no_file(
+    make_world: Callable[..., World], sftp_account: Account, sftp_folder: Path
+) -> None:
+    lists = {"core": {"server": "files", "folder": sftp_folder.name, "files": "C_{YYYYMMDD}.csv"}}
+    up = {"files": sftp_account.config, "outbox": {"type": "local", "path": "outbox"}}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    world = make_world(lists=lists, servers={**up, "files": {**sftp_account.config, "port": port}})
+    assert "(asked again in 60 s)" in world.skipped(READY)
+    world = make_world(lists=lists, servers=up)
+    world.folder = sftp_folder
+    world.send("C_20261120.csv", ANN)
+    (request,) = world.requests(READY)
+    assert world.obey(request).success
+
+
+def test_a_server_with_another_host_key_fails_the_tick(
+    make_world: Callable[..., World], sftp_account: Account, sftp_folder: Path, client_key: Path
+) -> None:
+    lists = {"core": {"server": "files", "folder": sftp_folder.name, "files": "C_{YYYYMMDD}.csv"}}
+    other = " ".join(client_key.with_suffix(".pub").read_text().split()[:2])
+    server = {**sftp_account.config, "host_keys": [other]}
+    outbox = {"type": "local", "path": "outbox"}
+    world = make_world(lists=lists, servers={"files": server, "outbox": outbox})
+    with pytest.raises(TickFailure, match="is not the server it should be"):
         world.tick(READY)
 
 

@@ -62,6 +62,7 @@ class World:
     project: Project
     instance: dg.DagsterInstance
     folder: Path
+    _built: tuple[Project, dg.Definitions] | None = None
 
     @property
     def lake(self) -> Lake:
@@ -69,7 +70,10 @@ class World:
 
     @property
     def defs(self) -> dg.Definitions:
-        return build_definitions(self.project)
+        """The definitions of the project as it is now."""
+        if self._built is None or self._built[0] is not self.project:
+            self._built = (self.project, build_definitions(self.project))
+        return self._built[1]
 
     def later(self, **by: float) -> None:
         """Move the clock."""

@@ -17,7 +17,7 @@ from responsys_assets_tests.profiles.worlds import Row, Sent, by_key, day, proje
 ID = {"ID": "text"}
 
 
-def sent(name: str, columns: dict[str, str], time: int = 0, **values: Any) -> Sent:
+def sent(name: str, columns: dict[str, str], time: int = 0, /, **values: Any) -> Sent:
     return Sent(name, ID | columns, [Row(("k",), {"ID": "k", **values}, time)])
 
 
@@ -156,6 +156,40 @@ def test_a_cleared_field_stays_cleared_unless_the_rule_says_otherwise(tmp_path: 
     )
     found = {column: by_key(snapshot, column)["k"] for column in columns}
     assert found == {"A": "", "B": "b", "P": None, "Q": 2}
+
+
+def test_a_group_comes_from_one_row_of_a_list_that_has_it_whole(tmp_path: Path) -> None:
+    both = {"CITY": "text", "ZIP": "text"}
+    snapshot = merged(
+        tmp_path,
+        sent("core", both, 5, CITY="Rome", ZIP="00100"),
+        sent("web", {"CITY": "text", "OTHER": "text"}, 9, CITY="Paris"),
+        sent("shop", both, 3, CITY="Oslo", ZIP="0150"),
+        together=[["CITY", "ZIP"]],
+    )
+    assert (by_key(snapshot, "CITY"), by_key(snapshot, "ZIP")) == ({"k": "Rome"}, {"k": "00100"})
+    assert snapshot.manifest["sources"]["CITY"] == ["core", "shop"]
+
+
+def test_a_list_that_priority_does_not_name_never_contributes(tmp_path: Path) -> None:
+    snapshot = merged(
+        tmp_path,
+        sent("core", {"TIER": "text"}, 9, TIER="core"),
+        sent("web", {"TIER": "text"}, 5, TIER=""),
+        rules={"TIER": {"priority": ["web"]}},
+    )
+    assert by_key(snapshot, "TIER") == {"k": ""}
+
+
+def test_one_undeliverable_address_makes_a_profile_undeliverable(tmp_path: Path) -> None:
+    column = "EMAIL_DELIVERABILITY_STATUS_"
+    for name, said, expected in (("1", "u ", "U"), ("2", "", "D"), ("3", "D", "D")):
+        snapshot = merged(
+            tmp_path / name,
+            sent("core", {column: "text"}, 0, **{column: said}),
+            sent("web", {column: "text"}, 9, **{column: "D"}),
+        )
+        assert by_key(snapshot, column) == {"k": expected}
 
 
 def test_a_name_with_quotes_and_keywords_is_only_a_name(tmp_path: Path) -> None:

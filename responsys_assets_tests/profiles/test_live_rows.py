@@ -67,6 +67,16 @@ def test_a_kept_key_does_not_come_back_from_before_it_left(tmp_path: Path) -> No
     assert by_key(snapshot, "NAME") == {"k1": "d"}
 
 
+def test_a_kept_key_keeps_the_row_of_the_newest_export_that_had_it(tmp_path: Path) -> None:
+    snapshot = merged(
+        tmp_path,
+        Sent("core", COLUMNS, rows(9, k1="old", k2="old")),
+        Sent("core", COLUMNS, rows(1, k1="newer"), [Hold(None)], stamp=day(1)),
+        Sent("core", COLUMNS, rows(1, k2="newest"), [Hold(("k1",))], stamp=day(2)),
+    )
+    assert by_key(snapshot, "NAME") == {"k1": "newer", "k2": "newest"}
+
+
 def test_an_export_with_an_unreadable_key_removes_nobody(tmp_path: Path) -> None:
     snapshot = merged(
         tmp_path,

@@ -222,6 +222,6 @@ def histories(draw: st.DrawFn) -> World:
 
 @pytest.mark.timeout(900)
 @given(histories())
-@settings(max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whoever_left_came_back_or_was_kept_is_as_the_oracle_says(world: World) -> None:
     check(world)

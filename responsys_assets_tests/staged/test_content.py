@@ -37,8 +37,8 @@ class OneWay:
 def zipped(
     *members: bytes, method: int = zipfile.ZIP_DEFLATED, pipe: bool = False, zip64: bool = False
 ) -> bytes:
-    target: io.BytesIO | OneWay = OneWay() if pipe else io.BytesIO()
-    with zipfile.ZipFile(target, "w", method) as archive:
+    target = OneWay() if pipe else io.BytesIO()
+    with zipfile.ZipFile(target, "w", method) as archive:  # type: ignore[call-overload]
         for number, member in enumerate(members):
             with archive.open(f"member{number}", "w", force_zip64=zip64) as file:
                 file.write(member)
