@@ -237,12 +237,12 @@ def stage_all(
 ) -> list[Export]:
     """Stage the exports of a list (of one day) that were not judged under today's settings."""
     settings = project.staging_settings(list_name)
-    judged = []
     with lake.writing(progress.say):
-        for export in read_exports(lake, list_name):
-            if (day is None or export.day == day) and export.needs_staging(settings):
-                judged.append(replace(export, outcome=stage(project, lake, export, progress)))
-    return judged
+        return [
+            replace(export, outcome=stage(project, lake, export, progress))
+            for export in read_exports(lake, list_name)
+            if (day is None or export.day == day) and export.needs_staging(settings)
+        ]
 
 
 def deliver_one(

@@ -69,5 +69,10 @@ def places(bits: Bits) -> Places:
     return out
 
 
+def rank(among: Places, place: int) -> int:
+    """How many of ascending places come before a place."""
+    return int(among.searchsorted(np.int32(place)))  # of another type, all would be converted
+
+
 def _unpacked(bits: Bits) -> NDArray[np.bool_]:
     return np.unpackbits(bits.view(np.uint8), bitorder="little").view(np.bool_)

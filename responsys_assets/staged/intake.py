@@ -23,6 +23,7 @@ from responsys_assets.staged.rows import Rows, holds_of, judge_rows, to_arrow
 from responsys_assets.staged.splitter import PADDING, Cut, Splitter
 
 _ASCII = 0x80
+_PIECE = 1 << 14  # bytes to decode at a time
 
 
 @dataclass
@@ -197,17 +198,16 @@ def _undecodable(text: Bytes, cut: Cut) -> NDArray[np.int64]:
 
 
 def _invalid_places(text: bytes) -> list[int]:
-    """Where UTF-8 decoding fails; one place a line is enough."""
+    """Where UTF-8 decoding fails."""
     found: list[int] = []
     at = 0
     while at < len(text):
+        piece = memoryview(text)[at : at + _PIECE]
         try:
-            codecs.utf_8_decode(memoryview(text)[at:], "strict", True)
+            at += codecs.utf_8_decode(piece, "strict", at + _PIECE >= len(text))[1]
         except UnicodeDecodeError as error:
             found.append(at + error.start)
             at += error.end
-        else:
-            break
     return found
 
 

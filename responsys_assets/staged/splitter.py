@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from responsys_assets.staged.bits import Places
+from responsys_assets.staged.bits import Places, rank
 from responsys_assets.staged.charset import Bytes
 from responsys_assets.staged.records import Dialect, MarkedText, Table
 
@@ -152,7 +152,7 @@ class _Walk:
                 fault = "misquoted" if table.crooked[bad] else "ragged"
             self._reject(start, end, fault)
             table = block.table_after(end)
-            row = int(np.searchsorted(table.ends, end)) + 1
+            row = rank(table.ends, end) + 1
 
     def _take(self, table: Table, row: int, until: int) -> None:
         """The good records and blank lines of a stretch without faults."""
@@ -188,7 +188,7 @@ class _Walk:
         if table.crooked[row]:
             return self._restart(start)
         lines = self.block.lines
-        if lines[np.searchsorted(lines, start)] == end:
+        if lines[rank(lines, start)] == end:
             return self._end_of_ragged_line(table, row)
         restart = self._restart(start)
         return end if restart is None else min(end, restart)
@@ -201,19 +201,18 @@ class _Walk:
         """
         block, end = self.block, int(table.ends[row])
         last = row + 1 == len(table.ends)
-        width = int(np.searchsorted(table.columns, end)) - int(table.first[row]) + 1
+        width = rank(table.columns, end) - int(table.first[row]) + 1
         missing = block.columns - width
         if missing < 0 or not block.dialect.quoted or not (last or table.crooked[row + 1]):
             return end
         other = block.even if table is block.odd else block.odd
-        at = int(np.searchsorted(other.ends, end))
+        at = rank(other.ends, end)
         if at == len(other.ends):
             return end if block.final else None
         rest = int(other.ends[at])
-        columns = np.searchsorted(other.columns, (end + 1, rest + 1))
-        wrong = np.searchsorted(other.wrong, (end + 1, rest + 1))
-        makes_sense = columns[1] - columns[0] == missing + 1 and wrong[0] == wrong[1]
-        return rest if makes_sense else end
+        columns = rank(other.columns, rest + 1) - rank(other.columns, end + 1)
+        wrong = rank(other.wrong, rest + 1) - rank(other.wrong, end + 1)
+        return rest if columns == missing + 1 and not wrong else end
 
     def _restart(self, start: int) -> int | None:
         at = bisect_left(self.block.restarts, start)
@@ -222,7 +221,7 @@ class _Walk:
     def _give_up(self, start: int) -> int | None:
         """Reject what is too long to go on with, up to the last line end; None if there is none."""
         block = self.block
-        at = int(np.searchsorted(block.lines, start))
+        at = rank(block.lines, start)
         if at < len(block.lines):
             return int(block.lines[-1])
         self.spans.append(Span(start, block.size, "too_long", self.records))
@@ -242,7 +241,7 @@ class _Walk:
 
     def _lines_as_records(self, start: int, end: int) -> list[int]:
         lines = self.block.lines
-        inner = lines[np.searchsorted(lines, start) : np.searchsorted(lines, end)]
+        inner = lines[rank(lines, start) : rank(lines, end)]
         if not len(inner):
             return [end]
         edges = np.append(inner, end)
