@@ -221,7 +221,7 @@ def test_a_person_may_accept_what_was_held_and_withdraw_what_was_accepted(feed: 
 def test_a_mended_ready_file_lets_the_export_through(feed: Feed) -> None:
     sent = feed.send("CORE_20261101.csv.gpg", [ANN], count=2)
     assert sync(feed.project).exit_code is ExitCode.WAITING
-    sent.with_name(f"{sent.name}.ready").write_text("1 ")
+    sent.with_name(f"{sent.name}.ready").write_text("1\r\n")
     mended = sync(feed.project)
     assert states(mended.lists["core"].exports) == {sent.name: ("staged", None)}
 

@@ -86,7 +86,7 @@ def demo_command(
         report.as_json(),
         lambda console: report.show(console, serving=serve),
         ExitCode.DONE if report.good else ExitCode.FAILED,
-        (lambda: _serve(server)) if serve else None,
+        (lambda: _serve(server, quiet=state.json)) if serve else None,
     )
 
 
@@ -112,9 +112,11 @@ def _started(account: DemoAccount) -> SftpServer:
         ) from None
 
 
-def _serve(server: SftpServer) -> None:
+def _serve(server: SftpServer, *, quiet: bool) -> None:
     """Until Ctrl-C, or until the process is told to end."""
     with contextlib.suppress(KeyboardInterrupt):
+        if not quiet:
+            click.echo(f"The server listens on 127.0.0.1:{server.port} until Ctrl-C.")
         while server.running:
             time.sleep(1)
     server.stop()
@@ -202,9 +204,7 @@ class _Report:
             f"  deliveries   {folder / 'project' / 'outbox'} and {folder / 'account' / 'upload'}",
             "One export is held on purpose: its ready file promises more records than it has.",
         ]
-        if serving:
-            lines.append(f"The server listens on 127.0.0.1:{self.account.port} until Ctrl-C.")
-        else:
+        if not serving:
             lines.append(
                 f"The server is down again; `responsys demo {folder} --serve` keeps it up."
             )

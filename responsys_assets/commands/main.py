@@ -89,6 +89,8 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.FAILED)
+    except KeyboardInterrupt:  # while something is said
+        return _report(_explained(click.Abort()), as_json)
     except Exception as error:  # noqa: BLE001 - this is where every error becomes a sentence
         return _report(_explained(error), as_json)
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from responsys_assets.errors import ConfigError
 
@@ -23,10 +23,16 @@ def environment(config_file: Path) -> Mapping[str, str]:
     if not path.is_file():
         return os.environ
     try:
-        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as stream:
+            found = list(parse_stream(stream))
     except (OSError, UnicodeDecodeError):
         raise ConfigError("env_unreadable", "cannot be read as text", file=str(path)) from None
-    values = {name: value for name, value in found.items() if value is not None}
-    if len(values) < len(found):
-        raise ConfigError("env_syntax", "a line is not NAME=value", file=str(path))
+    values = {}
+    for line in found:
+        if line.error or (line.key is not None and line.value is None):
+            raise ConfigError(
+                "env_syntax", "expected NAME=value", file=str(path), line=line.original.line
+            )
+        if line.key is not None and line.value is not None:
+            values[line.key] = line.value
     return {**values, **os.environ}

@@ -120,12 +120,16 @@ class Export:
         return self.state == "staged"
 
     def needs_staging(self, settings: str) -> bool:
-        """Whether what is known of it was not yet judged under these settings."""
+        """Whether what is known of it was not yet judged under these settings.
+
+        What was accepted stays as it is once its file was pruned and cannot be read again.
+        """
         if self.withdrawn:
             return False
         if self.outcome is None:
             return True
-        return self.outcome.settings != settings or self.outcome.evidence != self.evidence
+        known = self.outcome.settings == settings and self.outcome.evidence == self.evidence
+        return not known and (self.ciphertext.exists() or self.outcome.state != "staged")
 
 
 def read_exports(lake: Lake, list_name: str) -> list[Export]:

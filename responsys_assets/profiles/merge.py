@@ -23,7 +23,7 @@ from responsys_assets.system_columns import CHANNELS, Channel
 
 # Both depend on the data alone: the same input makes the same files on every machine.
 _ROWS_OF_PART = 1_000_000
-_MOST_PARTS = 8  # every part reads all the input once more
+_MOST_PARTS = 16  # every part reads all the input once more
 _FORMAT = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880"
 
 
@@ -56,8 +56,9 @@ def merge(
         work = _Merge(plan, connection, folder)
         work.choose()
         work.close_addresses()
+        live = work.release()
         rows = work.write(advance)
-        return Merged(rows, work.live(), work.unknown_permissions())
+        return Merged(rows, live, work.unknown_permissions())
 
 
 class _Merge:
@@ -108,17 +109,20 @@ class _Merge:
         payloads = [self._payload(n) for n in range(len(self._plan.lists))]
         query = values.profiles(self._plan, self._keys, payloads)
         for part, (first, past) in enumerate(ranges(rows)):
-            target = literal(str(self._folder / f"part-{part}.parquet"))
+            target = literal(str(self._folder / f"part-{part:02}.parquet"))
             span = Sql("", {"first": first, "past": past})
             run(self._connection, combine(f"COPY ({query}) TO {target} ({_FORMAT})", query, span))
             advance(past - first)
         return rows
 
-    def live(self) -> dict[str, int]:
-        return {
-            source.name: number(self._connection, Sql(f"SELECT count(*) FROM latest_{n}"))
-            for n, source in enumerate(self._plan.lists)
-        }
+    def release(self) -> dict[str, int]:
+        """Drop what `chosen` was made from; returns the number of live keys of each list."""
+        live = {}
+        for n, source in enumerate(self._plan.lists):
+            live[source.name] = number(self._connection, Sql(f"SELECT count(*) FROM latest_{n}"))
+            for table in ("latest", "started", "kept", "reached", "permission"):
+                run(self._connection, Sql(f"DROP TABLE IF EXISTS {table}_{n}"))
+        return live
 
     def unknown_permissions(self) -> dict[str, int]:
         return {
@@ -149,7 +153,7 @@ def closed(found: Sequence[pl.Series], channel: Channel) -> pl.DataFrame:
 
 
 def ranges(rows: int) -> Iterator[tuple[int, int]]:
-    """Parts of about a million profiles, eight at most; one for no profiles at all."""
+    """Parts of about a million profiles, sixteen at most; one for no profiles at all."""
     parts = min(max(-(-rows // _ROWS_OF_PART), 1), _MOST_PARTS)
     for part in range(parts):
         yield rows * part // parts, rows * (part + 1) // parts

@@ -130,11 +130,13 @@ def profiles(plan: MergePlan, keys: Keys, payloads: Sequence[Sql | None]) -> Sql
     ]
     there = {n: part for n, part in enumerate(payloads) if part is not None}
     joins = " ".join(
-        f"LEFT JOIN {part} AS s{n} ON s{n}.row_id = p.row{n}" for n, part in there.items()
+        f"LEFT JOIN (SELECT s.* FROM {part} AS s SEMI JOIN part AS p ON s.row_id = p.row{n}) "
+        f"AS s{n} ON s{n}.row_id = p.row{n}"
+        for n, part in there.items()
     )
     return combine(
-        f"SELECT {comma(shown)} FROM "
-        f"(SELECT * FROM chosen WHERE id >= $first AND id < $past) AS p {joins} ORDER BY p.id",
+        "WITH part AS (SELECT * FROM chosen WHERE id >= $first AND id < $past) "
+        f"SELECT {comma(shown)} FROM part AS p {joins} ORDER BY p.id",
         *there.values(),
     )
 

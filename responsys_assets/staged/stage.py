@@ -57,8 +57,6 @@ def stage(project: Project, lake: Lake, export: Export, progress: Progress) -> O
     if export.outcome is not None and not export.needs_staging(settings):
         return export.outcome
     with lake.writing(progress.say), lake.workspace() as workspace:
-        if not export.ciphertext.exists() and export.outcome and export.outcome.state == "staged":
-            return export.outcome  # its file was pruned; what was accepted stays
         return _Staging(project, lake, export, progress, workspace).run()
 
 

@@ -165,9 +165,9 @@ def test_many_profiles_make_several_files_with_the_same_rows(
     later = replace(project, now=lambda: NOW + dt.timedelta(hours=1))
     parts, _ = refresh(later, lake, SILENT)
     assert sorted(n for n in hashes(parts) if n.startswith("part")) == [
-        "part-0.parquet",
-        "part-1.parquet",
-        "part-2.parquet",
+        "part-00.parquet",
+        "part-01.parquet",
+        "part-02.parquet",
     ]
     assert profiles_of(parts) == profiles_of(whole)
 
@@ -178,7 +178,7 @@ def test_parts_cover_all_profiles_and_are_never_many() -> None:
         assert parts[0][0] == 0
         assert parts[-1][1] == rows
         assert all(a[1] == b[0] for a, b in pairwise(parts))
-        assert len(parts) <= 8
+        assert len(parts) <= 16
 
 
 def test_a_lake_whose_path_looks_like_a_pattern_is_read_as_it_is(tmp_path: Path) -> None:
