@@ -55,7 +55,7 @@ def filled(files: list[Path]) -> dict[str, int]:
     """For each column the rows that have a value."""
     if not files:
         return {}
-    rows = pl.scan_parquet(files)
+    rows = pl.scan_parquet(files, glob=False)
     counts = [
         (pl.col(name) != "").sum() if kind == pl.String else pl.col(name).count()
         for name, kind in rows.collect_schema().items()
@@ -68,8 +68,9 @@ def unreachable(
 ) -> int:
     """Rows of a segment without a profile that may be reached through the channel."""
     keys = [path for path in segment.files if path.parent.name == "keys"] or rows_of(segment)
-    closed = pl.read_parquet(profiles.path / "closed" / f"{channel.name}.parquet")["address"]
-    people = pl.scan_parquet(rows_of(profiles))
+    path = profiles.path / "closed" / f"{channel.name}.parquet"
+    closed = pl.read_parquet(path, glob=False)["address"]
+    people = pl.scan_parquet(rows_of(profiles), glob=False)
     columns = people.collect_schema().names()
     address = pl.col(channel.address)
     allowed = [
@@ -80,11 +81,14 @@ def unreachable(
     if channel.deliverability in columns:
         allowed.append(pl.col(channel.deliverability).fill_null("") != "U")
     reachable = people.filter(allowed).select(match)
-    wrong = pl.scan_parquet(keys).select(match).join(reachable, on=[*match], how="anti")
+    wrong = pl.scan_parquet(keys, glob=False).select(match).join(reachable, on=[*match], how="anti")
     return int(wrong.select(pl.len()).collect(engine="streaming").item())
 
 
 def _number(files: list[Path], expression: pl.Expr) -> int:
     if not files:
         return 0
-    return int(pl.scan_parquet(files).select(expression).collect(engine="streaming").item() or 0)
+    return int(
+        pl.scan_parquet(files, glob=False).select(expression).collect(engine="streaming").item()
+        or 0
+    )

@@ -44,9 +44,9 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(value: str) -> str:
+def literal(value: str | Path) -> str:
     """A text where duckdb takes no parameter."""
-    return "'" + value.replace("'", "''") + "'"
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def comma(parts: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from responsys_assets.config.project import Project
 from responsys_assets.errors import ConfigError, LakeError
 from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.normalise import normalise
-from responsys_assets.segments.engine import identifier
+from responsys_assets.profiles.sql import identifier
 from responsys_assets.segments.profiles import profile_files
 from responsys_assets.segments.suppressions import distinct, values_like
 from responsys_assets.system_columns import CHANNELS, Channel
@@ -115,7 +115,7 @@ def _closed_addresses(profiles: Snapshot, channel: str) -> pl.Series:
             "in that folder's parent and run sync to merge anew",
             file=str(path),
         )
-    return pl.read_parquet(path)["address"]
+    return pl.read_parquet(path, glob=False)["address"]
 
 
 def _in(column: str, table: str) -> str:

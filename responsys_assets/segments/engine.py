@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from responsys_assets.errors import LakeError
 from responsys_assets.lake.publish import disk_errors
+from responsys_assets.profiles.sql import exact_path, literal
 
 VERSION = f"duckdb {duckdb.__version__}, polars {pl.__version__}, pyarrow {pa.__version__}"
 
@@ -23,19 +24,9 @@ _TIME_LIMIT_SECONDS = 1800.0
 _SMALLEST_MEMORY = 256 << 20
 
 
-def identifier(name: str) -> str:
-    """A column or table name for a query."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str | Path) -> str:
-    """A text for a query."""
-    return "'" + str(text).replace("'", "''") + "'"
-
-
 def parquet(files: Sequence[Path]) -> str:
     """A table function that reads these files, in this order."""
-    return f"read_parquet([{', '.join(map(literal, files))}])"
+    return f"read_parquet([{', '.join(literal(exact_path(file)) for file in files)}])"
 
 
 def fault(what: str, error: duckdb.Error) -> LakeError:

@@ -42,7 +42,8 @@ def profile_files(snapshot: Snapshot) -> list[Path]:
 
 def column_types(files: Sequence[Path]) -> dict[str, str]:
     """The columns of Parquet files in order, with their types as the configuration calls them."""
-    schema = pl.read_parquet_schema(files[0])
+    with files[0].open("rb") as file:  # polars would take a path for a pattern
+        schema = pl.read_parquet_schema(file)
     return {name: _type_of(kind) for name, kind in schema.items()}
 
 

@@ -21,6 +21,7 @@ from responsys_assets.errors import ConfigError
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.publish import Workspace
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore, digest
+from responsys_assets.profiles.sql import identifier
 from responsys_assets.progress import SILENT, Progress
 from responsys_assets.segments import engine
 from responsys_assets.segments.bound import bind, failed, unknown_column
@@ -30,7 +31,6 @@ from responsys_assets.segments.consent import (
     channel_exclusions,
     suppression_exclusions,
 )
-from responsys_assets.segments.engine import identifier
 from responsys_assets.segments.profiles import column_types, current_profiles, profile_files
 from responsys_assets.segments.suppressions import (
     SuppressionFile,

@@ -104,7 +104,8 @@ def values_like(profiles: Sequence[Path], column: str, normalised: pl.Series) ->
 
 def distinct(profiles: Sequence[Path], column: str) -> pl.DataFrame:
     """The distinct values of a column of profiles as column `value`."""
-    return pl.scan_parquet(list(profiles)).select(pl.col(column).alias("value")).unique().collect()
+    rows = pl.scan_parquet(list(profiles), glob=False)
+    return rows.select(pl.col(column).alias("value")).unique().collect()
 
 
 def _values(entry: SuppressionFile) -> Iterator[str]:
