@@ -145,8 +145,7 @@ def _make_project(account: DemoAccount) -> None:
         "port": str(account.port),
         "host_key": account.host_key,
         "timezone": TIMEZONE,
-        # one file is stamped before the first day
-        "since": str(dt.date.fromisoformat(account.wish.first_day) - dt.timedelta(days=7)),
+        "since": account.wish.first_day,
         "folder": str(account.folder),
     }
     templates = files("responsys_assets.templates")

@@ -114,14 +114,12 @@ class Exporter:
                 "loyalty", "LOYALTY", self._stamp(day, "00:20"), _with_shift(loyalty, first)
             ),
         ]
-        if first:
-            stopped = loyalty.head(max(10, min(500, loyalty.height // 2)))
-            early = self._export("loyalty", "LOYALTY", self._stamp(-1, "23:40"), (stopped,))
-            out.insert(0, replace(early, promised=loyalty.height))
-            out.append(
-                self._export("web", "WEB_FULL", self._stamp(0, "00:30"), (self.lists.web(),))
-            )
-        return [*out, self.increment(day)]
+        if not first:
+            return [*out, self.increment(day)]
+        web = self._export("web", "WEB_FULL", self._stamp(0, "00:30"), (self.lists.web(),))
+        stopped = loyalty.head(max(10, min(500, loyalty.height // 2)))
+        again = self._export("loyalty", "LOYALTY", self._stamp(0, "00:50"), (stopped,))
+        return [*out, web, self.increment(day), replace(again, promised=loyalty.height)]
 
     def increment(self, day: int, *, mended: bool = False) -> DemoExport:
         """The increment of WEB; unmended, one of its dates cannot be read."""

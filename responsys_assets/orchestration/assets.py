@@ -12,6 +12,7 @@ from responsys_assets.exported.poll import poll
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.retention import prune
 from responsys_assets.orchestration import catalog, list_reports, snapshot_reports
+from responsys_assets.orchestration.days import Day
 from responsys_assets.orchestration.failures import plain_failures
 from responsys_assets.orchestration.log import LogProgress
 from responsys_assets.orchestration.report import (
@@ -76,7 +77,8 @@ def staged_asset(project: Project, name: str) -> dg.AssetsDefinition:
             day = _day(context)
             stage_all(project, lake, name, LogProgress(context.log), day)
             report = list_reports.staged(project, lake, name, day)
-            yield from report.events(waive=_waived(context, project, name))
+            in_force = bool(Day.read(lake, name, day).accepted)
+            yield from report.events(waive=_waived(context, project, name, in_force=in_force))
 
     return staged
 
@@ -149,13 +151,15 @@ def _day(context: dg.AssetExecutionContext) -> dt.date:
     return dt.date.fromisoformat(context.partition_key)
 
 
-def _waived(context: dg.AssetExecutionContext, project: Project, name: str) -> bool:
-    """Whether this run goes on without the day's export of this list.
+def _waived(
+    context: dg.AssetExecutionContext, project: Project, name: str, *, in_force: bool = False
+) -> bool:
+    """Whether this run goes on although an export of this list is missing or held.
 
-    Only the daily sync says: without lists that are not required, and without required ones if
-    `on_missing` is `proceed`.
+    Only the daily sync does: if another export of the day is `in_force`, if the list is not
+    required, or if `on_missing` is `proceed`.
     """
     on_missing = context.run.tags.get(ON_MISSING)
     return on_missing is not None and (
-        on_missing == "proceed" or not project.config.lists[name].required
+        in_force or on_missing == "proceed" or not project.config.lists[name].required
     )

@@ -48,17 +48,17 @@ def test_the_bytes_are_those_of_the_first_release() -> None:
     text = "".join(f"{name} {digest}\n" for name, digest in digests(exporter(rows=200)))
     assert (
         hashlib.sha256(text.encode()).hexdigest()
-        == "d94c20807d23f7e12b157fd91615fe2bf8344226570c241f53e1e9a8761aafe8"
+        == "f63a0ea0d968b27700d00cf12ba7e24ca826d81b453798502b2c70e39dae0945"
     )
 
 
 def test_names_stamps_and_ready_files_are_those_of_connect() -> None:
     assert [(e.name, e.ready_name) for e in exporter().exports(0)] == [
-        ("LOYALTY_20260104_234000.txt.gpg", "LOYALTY_20260104_234000.ready"),
         ("CORE_20260105_001500.csv.gpg", "CORE_20260105_001500.csv.gpg.ready"),
         ("LOYALTY_20260105_002000.txt.gpg", "LOYALTY_20260105_002000.ready"),
         ("WEB_FULL_20260105_003000.csv.gpg", "WEB_FULL_20260105_003000.csv.ready"),
         ("WEB_DELTA_20260105_004500.csv.gpg", "WEB_DELTA_20260105_004500.csv.ready"),
+        ("LOYALTY_20260105_005000.txt.gpg", "LOYALTY_20260105_005000.ready"),
     ]
     assert [e.name.rsplit("_", 2)[0] for e in exporter().exports(1)] == [
         "CORE",
@@ -69,7 +69,7 @@ def test_names_stamps_and_ready_files_are_those_of_connect() -> None:
 
 def test_only_the_export_that_stopped_early_promises_another_count() -> None:
     wrong = [e for day in range(3) for e in exporter().exports(day) if e.promised is not None]
-    assert [e.name for e in wrong] == ["LOYALTY_20260104_234000.txt.gpg"]
+    assert [e.name for e in wrong] == ["LOYALTY_20260105_005000.txt.gpg"]
     assert wrong[0].promised != wrong[0].records
 
 
@@ -113,7 +113,7 @@ def test_later_days_are_clean_and_people_come_and_go() -> None:
 
 
 def test_loyalty_has_one_record_that_nothing_can_escape() -> None:
-    lines = content(named(exporter(), 0, "LOYALTY_20260105")).decode().splitlines()
+    lines = content(named(exporter(), 0, "LOYALTY_20260105_002000")).decode().splitlines()
     assert sorted({line.count("|") for line in lines}) == [7, 8]
     assert sum(line.count("|") == 8 for line in lines) == 1
     assert sum("2025-31-31" in line for line in lines) == 1

@@ -1,0 +1,64 @@
+"""What the documentation shows can be typed: its snippets load, its commands exist."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from responsys_assets.commands.main import COMMANDS
+from responsys_assets.config.loader import load
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BASE: dict[str, Any] = {
+    "account": {"name": "acme", "timezone": "UTC"},
+    "lake": "lake",
+    "servers": {
+        "responsys": {"type": "local", "path": "in"},
+        "outbox": {"type": "local", "path": "out"},
+    },
+    "keys": {"decrypt": {"private_key_file": "${KEY}"}},
+    "lists": {
+        "core": {"server": "responsys", "files": "CORE_{YYYYMMDD}.csv"},
+        "web": {"server": "responsys", "files": "WEB_{YYYYMMDD}.csv"},
+    },
+    "profiles": {"match_on": "CUSTOMER_ID_"},
+}
+
+
+def blocks(language: str) -> list[Any]:
+    return [
+        pytest.param(text, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, text in enumerate(
+            re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+        )
+    ]
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_every_configuration_snippet_loads(text: str, tmp_path: Path) -> None:
+    config = dict(BASE)
+    for key, value in yaml.safe_load(text).items():
+        config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
+    file = tmp_path / "responsys.yaml"
+    file.write_text(json.dumps(config))
+    load(file, {})
+
+
+@pytest.mark.parametrize("text", blocks("sh"))
+def test_every_command_shown_exists(text: str) -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"^responsys ([a-z]+)", text, re.MULTILINE)) <= set(COMMANDS)
+    assert set(re.findall(r"^make ([a-z]+)", text, re.MULTILINE)) <= set(targets)
+
+
+def test_every_link_leads_to_a_file() -> None:
+    for page in (*PAGES, ROOT / "CONTRIBUTING.md", *(ROOT / "docs" / "decisions").glob("*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
