@@ -15,11 +15,11 @@ help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 demo: $(READY) packages ## A simulated account, one sync of it, then the UI (UI=0: without the UI)
-	@DAGSTER_HOME="$(CURDIR)/$(DEMO)/dagster" .ci/demo "$(BIN)" "$(DEMO)"
+	@DAGSTER_HOME="$(CURDIR)/$(DEMO)/dagster" scripts/demo "$(BIN)" "$(DEMO)"
 	@if [ "$(UI)" != 0 ]; then $(MAKE) --no-print-directory ui; fi
 
 ui: $(READY) packages ## The Dagster UI of the demo, with its file server and sensors
-	@DAGSTER_HOME="$(CURDIR)/$(DEMO)/dagster" .ci/ui "$(BIN)" "$(DEMO)" "$(UI_PORT)"
+	@DAGSTER_HOME="$(CURDIR)/$(DEMO)/dagster" scripts/ui "$(BIN)" "$(DEMO)" "$(UI_PORT)"
 
 test: $(READY) packages ## All tests, on all cores (ARGS="-k word" to choose)
 	@$(BIN)/pytest -n auto $(ARGS)
@@ -34,17 +34,17 @@ check: $(READY) ## Style, types, layers, and that the lock names no index
 lock: ## Resolve requirements/*.txt anew, with hashes for all platforms and no index in them
 	@$(PYTHON) -m venv .lock-venv
 	@.lock-venv/bin/pip install --quiet uv
-	@.ci/lock .lock-venv/bin/uv
+	@scripts/lock .lock-venv/bin/uv
 
 clean: ## Remove what make made: environments, caches, the demo
 	@rm -rf $(VENV) .lock-venv $(DEMO) build dist *.egg-info .hypothesis .*_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): requirements/dev.txt pyproject.toml setup.cfg
-	@.ci/environment "$(PYTHON)" "$(VENV)"
+	@scripts/environment "$(PYTHON)" "$(VENV)"
 	@touch $@
 
 packages:
-	@.ci/packages
+	@scripts/packages
 
 .PHONY: help demo ui test check lock clean packages
