@@ -33,7 +33,9 @@ _NEW = "responsys-new-"
 _LONGEST_PATH = 90  # the agent's socket must fit into 108 characters
 _STALE_SECONDS = 3600.0
 _AGENT = "allow-loopback-pinentry\nauto-expand-secmem\n"
-_FORGET = "default-cache-ttl 0\nmax-cache-ttl 0\n"
+# A key of a home that only reads lives for seconds: without a count the agent takes more than a
+# second to find out how slow its passphrase should be. A home that makes keys takes that time.
+_FORGET = "default-cache-ttl 0\nmax-cache-ttl 0\ns2k-count 1048576\n"
 
 # at debug level python-gnupg logs the beginning of the keys it imports
 logging.getLogger("gnupg").setLevel(logging.CRITICAL)
