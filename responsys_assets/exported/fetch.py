@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import uuid
 
 from responsys_assets.config.project import Project
 from responsys_assets.exported.arrival import Decision
@@ -39,7 +38,7 @@ def fetch(
         if server is None:
             server = stack.enter_context(open_server(project, decision.server))
         source = server
-        part = workspace.file(f"{uuid.uuid4().hex}.part")
+        part = workspace.file(decision.data.name)  # as errors of the disk will call it
 
         def attempt() -> str:
             label = f"fetching {decision.data.name}"
