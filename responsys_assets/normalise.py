@@ -19,7 +19,6 @@ WHITESPACE = (
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
     "\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
-PERMISSIONS = ("I", "O", "")
 
 
 def normalise(values: Text, column: str) -> Text:
@@ -39,11 +38,6 @@ def normalise(values: Text, column: str) -> Text:
     lowered = composed.str.to_lowercase()
     # lower-casing can leave a letter and its accent apart
     return lowered if composed is stripped else lowered.str.normalize("NFC")
-
-
-def normalise_text(value: str, column: str) -> str:
-    """One value, by the same expression."""
-    return str(normalise(pl.Series([value], dtype=pl.String), column)[0])
 
 
 def normalise_permission(values: Text) -> Text:

@@ -15,10 +15,13 @@ from responsys_assets.normalise import (
     is_odd_permission,
     normalise,
     normalise_permission,
-    normalise_text,
 )
 
 COLUMNS = ["CUSTOMER_ID_", "EMAIL_ADDRESS_", "EMAIL_MD5_HASH_", "MOBILE_NUMBER_"]
+
+
+def normalise_text(value: str, column: str) -> str:
+    return str(normalise(pl.Series([value], dtype=pl.String), column)[0])
 
 
 def test_whitespace_is_what_python_strips() -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from responsys_assets.config.criteria import Criteria, CriteriaError
 from responsys_assets.config.models import Config, Delivery, Priority, ProfileList, SftpServer
 from responsys_assets.system_columns import (
-    CHANNELS,
     DELIVERABILITY_COLUMNS,
     LISTS,
     PERMISSION_COLUMNS,
@@ -176,9 +175,3 @@ def _delivery(config: Config, name: str, delivery: Delivery) -> Iterator[Problem
     targets = Counter(delivery.rename.values())
     if any(uses > 1 for uses in targets.values()):
         yield Problem((*place, "rename"), "two columns are renamed to one name")
-
-
-def channel_columns(channel: str) -> tuple[str, str, str]:
-    """Address, permission and deliverability column of a channel."""
-    found = CHANNELS[channel]
-    return found.address, found.permission, found.deliverability

@@ -30,7 +30,6 @@ import polars as pl
 from responsys_assets.demo.lists import Lists
 from responsys_assets.demo.sender import encrypt
 
-LIST_NAMES = ("core", "loyalty", "web")
 _CHUNK_ROWS = 200_000
 _LATENCY = dt.timedelta(minutes=2)  # from the stamp to the file being complete
 

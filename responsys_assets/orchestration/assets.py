@@ -9,10 +9,10 @@ import dagster as dg
 
 from responsys_assets.config.project import Project
 from responsys_assets.exported.poll import poll
+from responsys_assets.lake.days import Day
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.retention import prune
 from responsys_assets.orchestration import catalog, list_reports, snapshot_reports
-from responsys_assets.orchestration.days import Day
 from responsys_assets.orchestration.failures import plain_failures
 from responsys_assets.orchestration.log import LogProgress
 from responsys_assets.orchestration.report import (

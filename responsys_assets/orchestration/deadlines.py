@@ -7,8 +7,8 @@ import datetime as dt
 import dagster as dg
 
 from responsys_assets.config.project import Project
+from responsys_assets.lake.days import Day
 from responsys_assets.lake.lake import Lake
-from responsys_assets.orchestration.days import Day
 from responsys_assets.orchestration.failures import plain_failures
 from responsys_assets.orchestration.runless import tell_day
 from responsys_assets.orchestration.tags import DAY

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import dagster as dg
 
 from responsys_assets.config.project import Project
+from responsys_assets.lake.days import Day
 from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.orchestration import catalog, evidence
-from responsys_assets.orchestration.days import Day
 from responsys_assets.orchestration.metadata import (
     Metadata,
     lineage,

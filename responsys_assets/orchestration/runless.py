@@ -17,12 +17,12 @@ import dagster as dg
 
 from responsys_assets.config.project import Project
 from responsys_assets.deliveries.status import status
+from responsys_assets.lake.days import Day
 from responsys_assets.lake.exports import read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.publish import make_private_folder
 from responsys_assets.lake.snapshots import SnapshotStore
 from responsys_assets.orchestration import catalog, list_reports, snapshot_reports
-from responsys_assets.orchestration.days import Day
 from responsys_assets.orchestration.report import Report
 
 _VERSION_TAG = "dagster/data_version"

@@ -18,7 +18,7 @@ from responsys_assets.orchestration import catalog, jobs
 from responsys_assets.orchestration.attempts import in_progress, next_attempt
 from responsys_assets.orchestration.failures import TickFailure, plain_tick_failures
 from responsys_assets.orchestration.tags import EXPORTS, WANT
-from responsys_assets.orchestration.wants import (
+from responsys_assets.wants import (
     Want,
     exports_of,
     missing_today,

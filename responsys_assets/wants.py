@@ -1,4 +1,4 @@
-"""What is to be done, decided from listings and the lake alone; no Dagster in here."""
+"""What is to be done, decided from listings and the lake alone: what sensors ask."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from responsys_assets.config.project import Project
 from responsys_assets.deliveries.plans import Plans
 from responsys_assets.deliveries.source import read_source
 from responsys_assets.exported.arrival import Decision
+from responsys_assets.lake.days import Day
 from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import SnapshotStore, digest
-from responsys_assets.orchestration.days import Day
 from responsys_assets.profiles.refresh import profile_inputs
 from responsys_assets.segments.refresh import segment_inputs
 from responsys_assets.segments.suppressions import read_suppressions
