@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := .demo
 UI_PORT ?=
+SEED ?= 20261123
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
 	"$$each" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo "$$each" && break; done)
@@ -23,6 +24,10 @@ ui: $(READY) packages ## The Dagster UI of the demo, with its file server and se
 
 test: $(READY) packages ## All tests, on all cores (ARGS="-k word" to choose)
 	@$(BIN)/pytest -n auto $(ARGS)
+
+trust: $(READY) packages ## The scorecard of faults at its full size, under an hour (SEED=n to repeat one)
+	@TRUST=full TRUST_TABLE=scorecard.md $(BIN)/pytest -n auto --dist worksteal -q -m scorecard \
+		--timeout 1800 --randomly-seed=$(SEED) --hypothesis-seed=$(SEED) $(ARGS)
 
 check: $(READY) ## Style, types, layers, and that the lock names no index
 	@$(BIN)/ruff check .
@@ -47,4 +52,4 @@ $(READY): requirements/dev.txt pyproject.toml setup.cfg
 packages:
 	@scripts/packages
 
-.PHONY: help demo ui test check lock clean packages
+.PHONY: help demo ui test trust check lock clean packages

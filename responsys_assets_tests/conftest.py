@@ -21,6 +21,8 @@ from responsys_assets.pgp.keys import PgpKeyPair, new_pgp_key
 from responsys_assets.servers import retry
 from responsys_assets.servers.ssh_keys import SshKeyPair, new_ssh_key
 
+pytest_plugins = ["responsys_assets_tests.scorecard"]
+
 MakeProject = Callable[..., Project]
 
 
