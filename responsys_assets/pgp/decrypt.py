@@ -14,8 +14,9 @@ import io
 import os
 import select
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,9 @@ class Decryption(io.RawIOBase):
     Until then any of it may be forged or cut: publish nothing that was made from it.
     """
 
-    def __init__(self, gpg: Process, name: str, cap: int, signers: Sequence[str]) -> None:
+    def __init__(
+        self, gpg: Process, name: str, cap: int, own: Collection[str], signers: Sequence[str]
+    ) -> None:
         super().__init__()
         self._pipe = gpg.output
         self._poll = select.poll()
@@ -49,6 +52,7 @@ class Decryption(io.RawIOBase):
         self._gpg = gpg
         self._name = name
         self._cap = cap
+        self._own = own
         self._signers = signers
         self._verdict: PgpError | None = None
         self._ended = False
@@ -103,7 +107,7 @@ class Decryption(io.RawIOBase):
         while self.readinto(rest):
             pass
         code = self._gpg.wait(SILENCE_SECONDS)
-        problem = judge_decryption(code, self._gpg.status(), self._signers, self._name)
+        problem = judge_decryption(code, self._gpg.status(), self._own, self._signers, self._name)
         if problem is not None:
             self._fail(problem)
         self.finished = True
@@ -124,6 +128,62 @@ class Decryption(io.RawIOBase):
         raise error
 
 
+@dataclass(frozen=True)
+class Keyring:
+    """A gpg home with what `keys` of the configuration holds for reading exports.
+
+    `own`: the key ids of our private key; `signers`: fingerprints, one of which must have signed.
+    """
+
+    home: GpgHome
+    own: frozenset[str]
+    signers: tuple[str, ...]
+    passphrase: str | None = field(repr=False)
+
+    @contextmanager
+    def decrypting(self, path: Path) -> Iterator[Decryption]:
+        """As the function `decrypting`, for one of several messages."""
+        with contextlib.ExitStack() as stack:
+            with disk_errors(f"cannot read {path.name}"):
+                flags = os.O_RDONLY | os.O_NOFOLLOW
+                source = stack.enter_context(os.fdopen(os.open(path, flags), "rb", buffering=0))
+                size = os.fstat(source.fileno()).st_size
+            # a signature that nobody asked for must not decide: its key may be unknown
+            checks = () if self.signers else ("--skip-verify",)
+            gpg = self.home.start(
+                [*checks, "--decrypt"],
+                stdin=source,
+                stdout=subprocess.PIPE,
+                passphrase=self.passphrase,
+            )
+            cap = min(MAX_BYTES, max(MAX_FLOOR, MAX_RATIO * size))
+            message = stack.enter_context(Decryption(gpg, path.name, cap, self.own, self.signers))
+            yield message
+            if message.at_end and not message.judged:
+                message.finish()
+
+
+@contextmanager
+def keyring(project: Project) -> Iterator[Keyring]:
+    """The keys that open exports, ready for any number of messages.
+
+    Raises:
+        PgpError: if a key is missing or damaged.
+    """
+    keys = project.config.keys
+    if keys.decrypt is None:
+        raise PgpError("key_missing", "there is no keys.decrypt in the configuration")
+    path = project.path(keys.decrypt.private_key_file, "keys.decrypt.private_key_file")
+    passphrase = keys.decrypt.passphrase and project.text(
+        keys.decrypt.passphrase, "keys.decrypt.passphrase"
+    )
+    signers = tuple(fingerprint.upper() for fingerprint in keys.signers)
+    with GpgHome() as home:
+        own = frozenset[str]().union(*(key.key_ids for key in home.import_file(path, secret=True)))
+        _import_signers(project, home, signers)
+        yield Keyring(home, own, signers, passphrase)
+
+
 @contextmanager
 def decrypting(project: Project, path: Path) -> Iterator[Decryption]:
     """The plaintext of an encrypted file as a stream; call `finish()` at its end.
@@ -135,35 +195,8 @@ def decrypting(project: Project, path: Path) -> Iterator[Decryption]:
         PgpError: on entering if a key is missing; later see `Decryption`.
         LakeError: if the file cannot be read.
     """
-    keys = project.config.keys
-    if keys.decrypt is None:
-        raise PgpError("key_missing", "there is no keys.decrypt in the configuration")
-    own = project.path(keys.decrypt.private_key_file, "keys.decrypt.private_key_file")
-    passphrase = keys.decrypt.passphrase and project.text(
-        keys.decrypt.passphrase, "keys.decrypt.passphrase"
-    )
-    signers = [fingerprint.upper() for fingerprint in keys.signers]
-    with contextlib.ExitStack() as stack:
-        with disk_errors(f"cannot read {path.name}"):
-            flags = os.O_RDONLY | os.O_NOFOLLOW
-            source = stack.enter_context(os.fdopen(os.open(path, flags), "rb", buffering=0))
-            size = os.fstat(source.fileno()).st_size
-        home = stack.enter_context(GpgHome())
-        home.import_file(own, secret=True)
-        _import_signers(project, home, signers)
-        # a signature that nobody asked for must not decide: its key may be unknown
-        checks = () if signers else ("--skip-verify",)
-        gpg = home.start(
-            [*checks, "--decrypt"],
-            stdin=source,
-            stdout=subprocess.PIPE,
-            passphrase=passphrase,
-        )
-        cap = min(MAX_BYTES, max(MAX_FLOOR, MAX_RATIO * size))
-        decryption = stack.enter_context(Decryption(gpg, path.name, cap, signers))
-        yield decryption
-        if decryption.at_end and not decryption.judged:
-            decryption.finish()
+    with keyring(project) as ring, ring.decrypting(path) as message:
+        yield message
 
 
 def _import_signers(project: Project, home: GpgHome, signers: Sequence[str]) -> None:

@@ -2,19 +2,17 @@
 
 A warm agent would open messages with a wrong passphrase, or none; gpg's sockets need a short
 path; and a shared home fails under parallel use. So every use makes its home and removes it,
-together with its agent.
+together with its agent. The agent is started here and nowhere else: gpg by itself gives it five
+seconds, which a busy machine may not have, and what then fails looks like a message for somebody
+else.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
-import shutil
 import subprocess
-import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,18 +22,23 @@ from typing import IO, Self
 
 import gnupg
 
-from responsys_assets.errors import PgpError
-from responsys_assets.lake.publish import FILE_MODE, FOLDER_MODE
-from responsys_assets.pgp.process import Process, die_with_parent, environment, program
+from responsys_assets.errors import LakeError, PgpError
+from responsys_assets.lake.publish import disk_errors
+from responsys_assets.pgp.folder import HomeFolder
+from responsys_assets.pgp.process import (
+    Process,
+    dying_with_us,
+    environment,
+    memory_file,
+    program,
+)
 
-_PREFIX = "responsys-gpg-"
-_NEW = "responsys-new-"
-_LONGEST_PATH = 90  # the agent's socket must fit into 108 characters
-_STALE_SECONDS = 3600.0
-_AGENT = "allow-loopback-pinentry\nauto-expand-secmem\n"
+_AGENT = "allow-loopback-pinentry\nauto-expand-secmem\ndisable-scdaemon\n"
 # A key of a home that only reads lives for seconds: without a count the agent takes more than a
 # second to find out how slow its passphrase should be. A home that makes keys takes that time.
 _FORGET = "default-cache-ttl 0\nmax-cache-ttl 0\ns2k-count 1048576\n"
+_AGENT_SECONDS = 300.0
+_ALONE = ("--no-auto-check-trustdb", "--no-autostart")
 
 # at debug level python-gnupg logs the beginning of the keys it imports
 logging.getLogger("gnupg").setLevel(logging.CRITICAL)
@@ -59,17 +62,25 @@ class GpgHome:
     def __init__(self, *, remember: bool = False) -> None:
         self.path = Path()
         self._agent = _AGENT if remember else _AGENT + _FORGET
-        self._lock = -1
+        self._folder: HomeFolder | None = None
 
     def __enter__(self) -> Self:
+        """Make the home and start its agent.
+
+        Raises:
+            PgpError: `gpg_missing`, `gpg_failed`.
+            LakeError: if there is no room in the temporary folder.
+        """
         program("gpg")
-        _sweep()
-        folder = _new_folder()
-        self._lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        # locked before it has the name that others sweep
-        self.path = folder.rename(folder.with_name(folder.name.replace(_NEW, _PREFIX, 1)))
-        (self.path / "gpg-agent.conf").write_text(self._agent)
+        self._folder = HomeFolder.make()
+        self.path = self._folder.path
+        try:
+            with disk_errors("cannot write to the private folder of gpg"):
+                (self.path / "gpg-agent.conf").write_text(self._agent)
+            _start_agent(self.path)
+        except BaseException:
+            self._folder.remove()
+            raise
         return self
 
     def __exit__(
@@ -78,13 +89,15 @@ class GpgHome:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        _discard(self.path)
-        os.close(self._lock)
+        if self._folder is not None:
+            self._folder.remove()
 
     @cached_property
     def tool(self) -> gnupg.GPG:
         """python-gnupg on this home; for keys only, see pgp/decrypt.py."""
-        return gnupg.GPG(gnupghome=str(self.path), env=environment(), encoding="utf-8")
+        return gnupg.GPG(
+            gnupghome=str(self.path), env=environment(), encoding="utf-8", options=list(_ALONE)
+        )
 
     def import_file(self, path: Path, *, secret: bool = False) -> list[Key]:
         """Import the keys of a file; returns its primary keys.
@@ -105,7 +118,11 @@ class GpgHome:
 
     def import_bytes(self, content: bytes, what: str, *, secret: bool = False) -> list[Key]:
         """As `import_file`, for keys in memory."""
-        result = self.tool.import_keys(content, extra_args=["--no-auto-check-trustdb"])
+        result = self.tool.import_keys(content)
+        if "No space left" in result.stderr:
+            raise LakeError(
+                "disk", "the temporary folder, where gpg keeps keys, is full: make room"
+            )
         imported = dict.fromkeys(f for f in result.fingerprints if f)
         own = {key.fingerprint: key for key in self.list_keys(secret=True)}
         every = {key.fingerprint: key for key in self.list_keys()}
@@ -139,21 +156,35 @@ class GpgHome:
         stdin: int | IO[bytes],
         stdout: int | IO[bytes],
         passphrase: str | None = None,
-        errors: str = "errors",
     ) -> Process:
-        """Start gpg; its status and error lines go to files in the home, which never block.
+        """Start gpg; the calling thread must outlive it.
 
         The passphrase goes through a pipe of its own, never through arguments or environment.
+
+        Raises:
+            PgpError: `gpg_failed` if this machine has no room for another process.
         """
-        status = self._open(f"{errors}.status")
-        log = self._open(f"{errors}.log")
-        reader, writer = os.pipe()
         try:
+            return self._start(arguments, stdin, stdout, f"{passphrase or ''}\n".encode())
+        except OSError as error:
+            why = os.strerror(error.errno or 0)
+            raise PgpError("gpg_failed", f"gpg does not start ({why}); run this again") from None
+
+    def _start(
+        self, arguments: Sequence[str], stdin: int | IO[bytes], stdout: int | IO[bytes], line: bytes
+    ) -> Process:
+        with contextlib.ExitStack() as lent, contextlib.ExitStack() as kept:
+            status = kept.enter_context(memory_file())
+            log = kept.enter_context(memory_file())
+            reader, writer = os.pipe()
+            lent.callback(os.close, reader)
+            lent.callback(os.close, writer)
+            os.write(writer, line)
             command = [
                 program("gpg"),
                 *("--homedir", str(self.path), "--no-options", "--batch", "--no-tty"),
-                *("--status-fd", str(status), "--disable-dirmngr", "--no-auto-key-retrieve"),
-                *("--no-auto-check-trustdb", "--trust-model", "always"),
+                *("--disable-dirmngr", "--no-auto-key-retrieve", *_ALONE),
+                *("--trust-model", "always", "--status-fd", str(status.fileno())),
                 *("--pinentry-mode", "loopback", "--passphrase-fd", str(reader)),
                 *arguments,
             ]
@@ -163,74 +194,32 @@ class GpgHome:
                 stdout=stdout,
                 stderr=log,
                 env=environment(),
-                pass_fds=(status, reader),
+                pass_fds=(status.fileno(), reader),
                 start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509
+                preexec_fn=dying_with_us(),  # noqa: PLW1509
                 bufsize=0,
             )
-            os.write(writer, (passphrase or "").encode() + b"\n")
-        finally:
-            for descriptor in (status, log, reader, writer):
-                os.close(descriptor)
-        return Process(child, self.path / f"{errors}.status", self.path / f"{errors}.log")
-
-    def _open(self, name: str) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-        return os.open(self.path / name, flags, FILE_MODE)
+            kept.pop_all()
+        return Process(child, status, log)
 
 
-def _parents() -> list[str]:
-    """Where homes may be; a temporary folder with a long path is of no use."""
-    return list(dict.fromkeys((tempfile.gettempdir(), "/tmp")))  # noqa: S108
+def _start_agent(home: Path) -> None:
+    """Returns when the agent listens.
 
-
-def _new_folder() -> Path:
-    for parent in _parents():
-        if len(parent) + len(_PREFIX) + 10 < _LONGEST_PATH:
-            folder = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
-            folder.chmod(FOLDER_MODE)
-            return folder
-    raise AssertionError("unreachable")
-
-
-def _discard(folder: Path) -> None:
-    """End the agent and remove the home."""
-    with contextlib.suppress(OSError, subprocess.SubprocessError, PgpError):
+    Raises:
+        PgpError: `gpg_failed`.
+    """
+    try:
         subprocess.run(  # noqa: S603
-            [program("gpgconf"), "--homedir", str(folder), "--kill", "all"],
+            [program("gpg-agent"), "--homedir", str(home), "--daemon"],
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=30,
-            check=False,
+            timeout=_AGENT_SECONDS,
+            check=True,
         )
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sweep() -> None:
-    """Remove homes whose process was killed: their lock is free."""
-    for parent in map(Path, _parents()):
-        for folder in parent.glob(f"{_NEW}*"):
-            with contextlib.suppress(OSError):
-                if _ours(folder) and time.time() - folder.lstat().st_mtime > _STALE_SECONDS:
-                    _discard(folder)
-        for folder in parent.glob(f"{_PREFIX}*"):
-            with contextlib.suppress(OSError):
-                if _ours(folder) and _abandoned(folder):
-                    _discard(folder)
-
-
-def _ours(folder: Path) -> bool:
-    return folder.lstat().st_uid == os.getuid() and not folder.is_symlink()
-
-
-def _abandoned(folder: Path) -> bool:
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    except (OSError, subprocess.SubprocessError):
+        raise PgpError(
+            "gpg_failed", "gpg-agent, which holds the private key, does not start; run this again"
+        ) from None

@@ -1,4 +1,4 @@
-"""A running gpg: started without our environment, ended with us."""
+"""Programs of GnuPG: started without our environment, ended with us."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import os
 import shutil
 import signal
 import subprocess
-from pathlib import Path
+import tempfile
+from collections.abc import Callable
+from typing import IO
 
 from responsys_assets.errors import PgpError
 
@@ -18,9 +20,9 @@ _PIPE_BYTES = 1 << 20
 
 
 class Process:
-    """A running gpg."""
+    """A running gpg, and the files that take its status and error lines."""
 
-    def __init__(self, child: subprocess.Popen[bytes], status: Path, log: Path) -> None:
+    def __init__(self, child: subprocess.Popen[bytes], status: IO[bytes], log: IO[bytes]) -> None:
         self.child = child
         self._status = status
         self._log = log
@@ -48,24 +50,38 @@ class Process:
             raise PgpError("gpg_stalled", "gpg does not end; run this again") from None
 
     def kill(self) -> None:
-        """End it and everything it started, if it still runs, and close its pipes."""
+        """End it and everything it started, if it still runs, and close what belongs to it."""
         if self.child.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.child.pid, signal.SIGKILL)
             self.child.wait()
-        for pipe in (self.child.stdin, self.child.stdout):
-            if pipe is not None:
-                pipe.close()
+        for file in (self.child.stdin, self.child.stdout, self._status, self._log):
+            if file is not None:
+                file.close()
 
     def status(self) -> list[list[str]]:
         """The status lines as words, without their prefix."""
-        text = self._status.read_text(encoding="utf-8", errors="replace")
-        lines = (line.split(" ") for line in text.splitlines())
+        lines = (line.split(" ") for line in _text(self._status).splitlines())
         return [words[1:] for words in lines if words[0] == "[GNUPG:]" and len(words) > 1]
 
     def log(self) -> str:
         """What gpg wrote to its error channel; for our own judgement, not for messages."""
-        return self._log.read_text(encoding="utf-8", errors="replace")
+        return _text(self._log)
+
+
+def memory_file() -> IO[bytes]:
+    """A nameless file: it never blocks a writer as a pipe does, and vanishes with its users.
+
+    In memory where there is such a thing (Linux), so that a full disk cannot swallow a word.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("gpg"), "w+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
+
+
+def _text(file: IO[bytes]) -> str:
+    size = os.fstat(file.fileno()).st_size
+    return os.pread(file.fileno(), size, 0).decode("utf-8", "replace")
 
 
 def program(name: str) -> str:
@@ -88,11 +104,20 @@ def environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
-_libc = ctypes.CDLL(None)
+# looked up here: after a fork another thread may hold the loader's lock for ever
+_prctl = getattr(ctypes.CDLL(None), "prctl", None)
 
 
-def die_with_parent() -> None:
-    """Runs in the child: an orphan must not go on with plaintext (Linux; elsewhere its pipe
-    ends it)."""
-    if hasattr(_libc, "prctl"):
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def dying_with_us() -> Callable[[], None]:
+    """What a child does before it becomes gpg: an orphan must not go on with plaintext (Linux;
+    elsewhere its pipe ends it). The thread that starts a child must outlive it.
+    """
+    parent = os.getpid()
+
+    def prepare() -> None:
+        if _prctl is not None:
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # it was too late to ask
+                os._exit(1)
+
+    return prepare

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import re
-import resource
+import signal
 import subprocess
-import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,9 @@ from responsys_assets.errors import LakeError, PgpError
 from responsys_assets.pgp import decrypting, encrypting
 from responsys_assets.pgp.home import GpgHome
 from responsys_assets_tests.conftest import LOCKED_PASSPHRASE, MakeProject, PgpKeys
+from responsys_assets_tests.pgp.letters import CANARY, processes, readable
+from responsys_assets_tests.pgp.test_faults_here import largest_file
+from responsys_assets_tests.scorecard import Cases
 
 PLAIN = os.urandom(2_000_000)
 
@@ -86,19 +91,86 @@ def test_without_sign_there_is_no_signature(
     assert caught.value.code == "unsigned"
 
 
-def test_nobody_but_the_recipients_is_named_in_the_file(
-    make_project: MakeProject, pgp_keys: PgpKeys, tmp_path: Path
-) -> None:
-    target = tmp_path / "out.gpg"
-    send(sender(make_project, pgp_keys), target, "partner")
-    with GpgHome() as home:
-        (partner,) = home.import_file(pgp_keys.public("partner"))
+def _named(path: Path) -> set[str]:
+    """The key ids that the packets of a message name."""
     listing = subprocess.run(
-        ["gpg", "--list-only", "--list-packets", str(target)], capture_output=True, check=True
+        ["gpg", "--list-only", "--list-packets", str(path)], capture_output=True, check=True
     ).stdout.decode()
-    named = re.findall(r"keyid ([0-9A-F]{16})", listing)
-    assert len(named) == 1
-    assert named[0] in partner.key_ids
+    return set(re.findall(r"keyid ([0-9A-F]{16})", listing))
+
+
+@pytest.mark.scorecard(35)
+@pytest.mark.parametrize("sign", [True, False])
+@pytest.mark.parametrize("to", [["partner"], ["partner", "sender"], ["partner", "own", "sender"]])
+def test_a_file_is_for_the_recipients_of_the_configuration_and_for_nobody_else(
+    make_project: MakeProject, pgp_keys: PgpKeys, tmp_path: Path, to: list[str], sign: bool
+) -> None:
+    """Fails when `encrypting` leaves a recipient out: `_check_recipients` sees it."""
+    target = tmp_path / "out.gpg"
+    send(sender(make_project, pgp_keys), target, *to, sign=sign)
+    for name in ("partner", "own", "sender"):
+        with GpgHome() as home:
+            (key,) = home.import_file(pgp_keys.public(name))
+        assert bool(key.key_ids & _named(target)) == (name in to)
+        project = receiver(make_project, pgp_keys, name, signer="own" if sign else None)
+        if name in to:
+            assert opened(project, target) == PLAIN
+        else:
+            with pytest.raises(PgpError):
+                opened(project, target)
+    assert len(_named(target)) == len(to)
+
+
+def _send_pieces(project: Project, target: Path, pieces: Iterable[bytes]) -> None:
+    with encrypting(project, ["partner"], True, target) as out:
+        for piece in pieces:
+            out.write(piece)
+
+
+class _OwnError(Exception):
+    pass
+
+
+@pytest.mark.scorecard(35)
+@pytest.mark.parametrize("way", ["we fail", "gpg is killed", "the disk is full"])
+def test_a_file_that_is_not_finished_is_not_there(
+    make_project: MakeProject,
+    pgp_keys: PgpKeys,
+    tmp_path: Path,
+    private_tmp: Path,
+    cases: Cases,
+    way: str,
+) -> None:
+    """Fails when `encrypting` does not remove its target after an error."""
+    target = tmp_path / "out.gpg"
+    project = sender(make_project, pgp_keys)
+    line = b"1,%b\n" % CANARY * 1000
+    for dice in cases.draw(5, 20):
+        at = dice.randrange(1, 60)
+
+        def pieces(at: int = at) -> Iterator[bytes]:
+            yield from itertools.repeat(line, at)
+            if way == "we fail":
+                raise _OwnError
+            if way == "gpg is killed":
+                for pid in processes(str(private_tmp), "--status-fd"):
+                    os.kill(pid, signal.SIGKILL)
+            yield from itertools.repeat(line, 60 - at)
+
+        # above what the files in gpg's home need
+        limit = largest_file(40_000 + at * 10_000) if way == "the disk is full" else _nothing()
+        with (
+            pytest.raises((PgpError, LakeError, _OwnError)),
+            limit,
+        ):
+            _send_pieces(project, target, pieces())
+        assert not target.exists()
+        assert not readable(tmp_path, private_tmp)
+
+
+@contextlib.contextmanager
+def _nothing() -> Iterator[None]:
+    yield
 
 
 def test_an_error_while_writing_leaves_no_file(
@@ -194,27 +266,8 @@ def test_a_wrong_passphrase_cannot_sign(
     assert not target.exists()
 
 
-def test_a_disk_that_fills_up_leaves_no_file(
-    make_project: MakeProject, pgp_keys: PgpKeys, tmp_path: Path
-) -> None:
-    """A limit on the size of files stands for the full disk; gpg fails to write in both."""
-    target = tmp_path / "out.gpg"
-    project = sender(make_project, pgp_keys)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, limits[1]))
-    try:
-        with pytest.raises((PgpError, LakeError)):
-            send(project, target, "partner")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert not target.exists()
-
-
 def test_nothing_stays_in_the_temporary_folder(
-    make_project: MakeProject, pgp_keys: PgpKeys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_project: MakeProject, pgp_keys: PgpKeys, tmp_path: Path, private_tmp: Path
 ) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="ra-"))
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
     send(sender(make_project, pgp_keys), tmp_path / "out.gpg", "partner", sign=True)
-    assert list(folder.iterdir()) == []
-    folder.rmdir()
+    assert list(private_tmp.iterdir()) == []

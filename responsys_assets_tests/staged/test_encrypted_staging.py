@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from responsys_assets.errors import PgpError
+from responsys_assets_tests.scorecard import Cases
 
 Bench = Any
-CONTENT = b"id,v\n" + b"".join(b"%d,value %d\n" % (n, n) for n in range(20_000))
+CANARY = b"canary@example.com"
+CONTENT = b"id,v\n" + b"".join(b"%d,%b\n" % (n, CANARY) for n in range(20_000))
+BOMB = b"id,v\n" + (b"1," + b"x" * 10_000 + b"\n") * 8_000
 
 
 @pytest.fixture(scope="module")
-def message(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
-    """A private key and what is encrypted for it."""
+def message(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes, bytes]:
+    """A private key, an export that is encrypted for it, and one that is a bomb inside."""
     home = tmp_path_factory.mktemp("h")
     home.chmod(0o700)
 
@@ -27,13 +32,17 @@ def message(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
 
     gpg("--quick-gen-key", "test@example.com", "rsa2048", "encr", "never")
     private = gpg("--export-secret-keys", "--armor")
-    encrypted = gpg("-r", "test@example.com", "--encrypt", data=CONTENT)
+    to = ("-r", "test@example.com", "--encrypt")
+    encrypted = gpg(*to, data=CONTENT)
+    bomb = gpg(*to, data=gzip.compress(gzip.compress(BOMB)))
     subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
-    return private, encrypted
+    return private, encrypted, bomb
 
 
 @pytest.fixture
-def encrypted(bench: Bench, message: tuple[bytes, bytes], tmp_path: Path) -> tuple[Bench, bytes]:
+def encrypted(
+    bench: Bench, message: tuple[bytes, bytes, bytes], tmp_path: Path
+) -> tuple[Bench, bytes]:
     key = tmp_path / "private.asc"
     key.write_bytes(message[0])
     bench.keys = {"decrypt": {"private_key_file": str(key)}}
@@ -44,18 +53,50 @@ def test_an_encrypted_export_is_staged(encrypted: tuple[Bench, bytes]) -> None:
     bench, content = encrypted
     staged = bench.stage(content, encrypted=True)
     assert (staged.outcome.state, staged.outcome.staged) == ("staged", 20_000)
-    assert staged.data[-1] == ("19999", "value 19999")
+    assert staged.data[-1] == ("19999", CANARY.decode())
 
 
-@pytest.mark.parametrize("cut", [60, 3000, -1])
-def test_a_cut_message_fails_and_nothing_is_published(
-    encrypted: tuple[Bench, bytes], cut: int
+def _assert_nothing_left(bench: Bench) -> None:
+    files = [path for path in bench.folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if CANARY in path.read_bytes()]
+    assert not list((bench.folder / "lake").glob("tmp/*"))
+    assert not list(bench.lake.staged("core").rglob("*.parquet"))
+
+
+@pytest.mark.scorecard(9)
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_a_damaged_message_fails_and_nothing_of_it_stays_in_the_lake(
+    encrypted: tuple[Bench, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    cases: Cases,
+    damage: str,
 ) -> None:
-    bench, content = encrypted
-    staged = bench.stage(content[:cut], encrypted=True)
-    assert (staged.outcome.state, staged.outcome.reason) == ("failed", "damaged")
-    assert not staged.export.parquet.exists()
-    assert not staged.export.rejects.exists()
+    """Fails when `Decryption.finish` passes no verdict."""
+    bench, whole = encrypted
+    tmp = Path(tempfile.mkdtemp(prefix="ra-"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp))
+    for dice in cases.draw(5, 60):
+        # behind the key's envelope, as in pgp/test_damage.py
+        at = dice.randrange(24, len(whole))
+        flipped = whole[:at] + bytes([whole[at] ^ 1 << dice.randrange(8)]) + whole[at + 1 :]
+        staged = bench.stage(whole[:at] if damage == "cut" else flipped, encrypted=True)
+        assert (staged.outcome.state, staged.outcome.staged) == ("failed", 0)
+        assert staged.outcome.reason in {"damaged", "wrong_recipient", "no_integrity", "not_pgp"}
+        _assert_nothing_left(bench)
+        assert not list(tmp.iterdir())
+    tmp.rmdir()
+
+
+@pytest.mark.scorecard(13)
+def test_a_bomb_inside_a_bomb_inside_a_message_fails(
+    encrypted: tuple[Bench, bytes], message: tuple[bytes, bytes, bytes]
+) -> None:
+    """Fails when `_capped` of staged/content.py lets everything pass."""
+    bench, _ = encrypted
+    assert len(message[2]) < 10_000
+    staged = bench.stage(message[2], encrypted=True)
+    assert (staged.outcome.state, staged.outcome.reason) == ("failed", "bomb")
+    _assert_nothing_left(bench)
 
 
 def test_damage_counts_more_than_a_wrong_header(encrypted: tuple[Bench, bytes]) -> None:

@@ -1,0 +1,148 @@
+"""The folder of a gpg home: it holds private keys, so it is gone when its process is gone.
+
+A guard, a shell of a few lines, waits on a pipe that only this process holds. When the pipe says
+a line or closes, by our leave or because we were killed, it ends the agent and removes the
+folder: one way for both. If the guard is killed too (power, a container stopped as a whole), the
+folder's lock is free and the next use on this machine removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+from responsys_assets.errors import PgpError
+from responsys_assets.lake.publish import FILE_MODE, FOLDER_MODE, disk_errors
+from responsys_assets.pgp.process import environment, program
+
+_PREFIX = "responsys-gpg-"
+_NEW = "responsys-new-"
+_LONGEST_PATH = 90  # the agent's socket must fit into 108 characters
+_STALE_SECONDS = 3600.0
+_END_SECONDS = 30.0
+# a service's stop signal reaches the guard too, before we are gone
+_GUARD = """
+trap '' HUP INT TERM
+read _
+gpgconf --homedir "$1" --kill gpg-agent
+rm -rf "$1"
+"""
+
+
+class HomeFolder:
+    """A private, locked, guarded folder; `remove` it at the end."""
+
+    def __init__(self, path: Path, lock: int, guard: subprocess.Popen[bytes]) -> None:
+        self.path = path
+        self._lock = lock
+        self._guard = guard
+
+    @classmethod
+    def make(cls) -> Self:
+        """A new folder; those that killed processes left behind go.
+
+        Raises:
+            LakeError: if there is no temporary folder to write to.
+        """
+        with disk_errors("cannot make a private folder for gpg"), contextlib.ExitStack() as undo:
+            _sweep()
+            new = _new_folder()
+            undo.callback(shutil.rmtree, new, ignore_errors=True)
+            lock = os.open(new / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
+            undo.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # locked before it has the name that others sweep
+            path = new.rename(new.with_name(new.name.replace(_NEW, _PREFIX, 1)))
+            undo.callback(shutil.rmtree, path, ignore_errors=True)
+            guard = _guard(path, lock)
+            undo.pop_all()
+        return cls(path, lock, guard)
+
+    def remove(self) -> None:
+        """Have the guard end the agent and remove the folder."""
+        try:
+            # a line: a fork of ours may hold the pipe open
+            self._guard.communicate(b"\n", timeout=_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()
+            self._guard.communicate()
+        if self.path.exists():  # the guard was killed
+            _discard(self.path)
+        os.close(self._lock)
+
+
+def _guard(path: Path, lock: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603
+        ["/bin/sh", "-c", _GUARD, "guard of responsys", str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+        cwd="/",
+        pass_fds=(lock,),  # locked until both of us are gone
+        start_new_session=True,
+    )
+
+
+def _parents() -> list[str]:
+    """Where homes may be; a temporary folder with a long path is of no use."""
+    return list(dict.fromkeys((tempfile.gettempdir(), "/tmp")))  # noqa: S108
+
+
+def _new_folder() -> Path:
+    for parent in _parents():
+        if len(parent) + len(_PREFIX) + 10 < _LONGEST_PATH:
+            folder = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
+            folder.chmod(FOLDER_MODE)
+            return folder
+    raise AssertionError("unreachable")
+
+
+def _discard(folder: Path) -> None:
+    """End the agent and remove the folder of a guard that was killed."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError, PgpError):
+        subprocess.run(  # noqa: S603
+            [program("gpgconf"), "--homedir", str(folder), "--kill", "gpg-agent"],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_END_SECONDS,
+            check=False,
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Remove folders whose process and guard were killed: their lock is free."""
+    for parent in map(Path, _parents()):
+        for folder in parent.glob(f"{_NEW}*"):
+            with contextlib.suppress(OSError):
+                if _ours(folder) and time.time() - folder.lstat().st_mtime > _STALE_SECONDS:
+                    _discard(folder)
+        for folder in parent.glob(f"{_PREFIX}*"):
+            with contextlib.suppress(OSError):
+                if _ours(folder) and _abandoned(folder):
+                    _discard(folder)
+
+
+def _ours(folder: Path) -> bool:
+    return folder.lstat().st_uid == os.getuid() and not folder.is_symlink()
+
+
+def _abandoned(folder: Path) -> bool:
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
