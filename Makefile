@@ -49,7 +49,8 @@ $(READY): requirements/dev.txt pyproject.toml setup.cfg
 	@scripts/environment "$(PYTHON)" "$(VENV)"
 	@touch $@
 
+test trust: FOR := test
 packages:
-	@scripts/packages
+	@scripts/packages $(FOR)
 
 .PHONY: help demo ui test trust check lock clean packages

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from responsys_assets.lake.lake import Lake
-from responsys_assets.lake.receipts import Arrival, Kind, Outcome, Verdict
+from responsys_assets.lake.publish import disk_errors
+from responsys_assets.lake.receipts import PRUNED, Arrival, Kind, Outcome, Verdict
 
 
 @dataclass(frozen=True)
@@ -68,33 +70,53 @@ class Export:
         """The export as it was sent; absent once pruned."""
         return self.folder / self.arrivals[0].data.name
 
-    def _staged(self, suffix: str) -> Path:
-        folder = self.lake.staged(self.list_name) / self.day.isoformat()
-        return folder / f"{self.export_id}{suffix}"
+    @property
+    def _staged(self) -> Path:
+        return self.lake.staged(self.list_name) / self.day.isoformat()
+
+    @property
+    def _edition(self) -> str:
+        """Staged anew, it gets new names: the files that its receipt names never change."""
+        edition = self.outcome.edition if self.outcome else 0
+        return f"{self.export_id}.{edition}" if edition else self.export_id
 
     @property
     def receipt(self) -> Path:
-        return self._staged(".json")
+        return self._staged / f"{self.export_id}.json"
 
     @property
     def parquet(self) -> Path:
-        return self._staged(".parquet")
+        return self._staged / f"{self._edition}.parquet"
 
     @property
     def holds(self) -> Path:
-        return self._staged(".holds.parquet")
+        return self._staged / f"{self._edition}.holds.parquet"
 
     @property
     def rejects(self) -> Path:
         folder = self.lake.rejects(self.list_name) / self.day.isoformat()
-        return folder / f"{self.export_id}.parquet"
+        return folder / f"{self._edition}.parquet"
+
+    @property
+    def named(self) -> set[Path]:
+        """The files of its staging: the receipt, and what that gives a digest for."""
+        if self.outcome is None:
+            return set()
+        claims = {
+            self.parquet: self.outcome.parquet_sha256,
+            self.holds: self.outcome.holds_sha256,
+            self.rejects: self.outcome.rejects_sha256,
+        }
+        return {self.receipt, *(path for path, sha256 in claims.items() if sha256)}
 
     @cached_property
     def evidence(self) -> str:
-        """What staging is judged on besides content and settings: ready file and verdicts."""
+        """What staging is judged on besides content and settings: ready files and verdicts."""
         said = [f"{v.action}:{v.when.isoformat()}" for v in self.verdicts if v.action != "withdraw"]
-        arrival = self.arrival
-        return "|".join((f"{arrival.ready_text}:{arrival.ambiguous_ready}", *said))
+        shown = {
+            f"{a.ready_text}:{a.ambiguous_ready}{':unsettled' * a.unsettled}" for a in self.arrivals
+        }
+        return "|".join((*sorted(shown), *said))
 
     @property
     def last_verdict(self) -> Verdict | None:
@@ -130,6 +152,24 @@ class Export:
             return True
         known = self.outcome.settings == settings and self.outcome.evidence == self.evidence
         return not known and (self.ciphertext.exists() or self.outcome.state != "staged")
+
+
+def drop_superseded(exports: Iterable[Export]) -> None:
+    """Remove what receipts of these exports no longer name, or do not name yet after a crash.
+
+    Raises:
+        LakeError: if a file cannot be removed.
+    """
+    known = list(exports)
+    ids = {export.export_id for export in known}
+    named = {path for export in known for path in export.named}
+    folders = {path.parent for export in known for path in (export.parquet, export.rejects)}
+    for folder in sorted(folders):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            file = path.with_name(path.name.removesuffix(PRUNED))
+            if file not in named and file.name.split(".")[0] in ids:
+                with disk_errors(f"cannot remove {path.name}"):
+                    path.unlink()
 
 
 def read_exports(lake: Lake, list_name: str) -> list[Export]:

@@ -65,7 +65,8 @@ class Lake:
         The lock belongs to the process and ends with it, so a dead writer holds nothing.
 
         Raises:
-            LakeError: if the other writer does not finish within 30 minutes.
+            LakeError: if the other writer does not finish within 30 minutes; for a fault of
+                the disk in the work that is done under the lock.
         """
         if self._depth:
             self._depth += 1
@@ -82,7 +83,8 @@ class Lake:
             shutil.rmtree(self.root / "tmp", ignore_errors=True)
             self._depth = 1
             try:
-                yield
+                with disk_errors("cannot work in the lake"):  # where nobody could say it better
+                    yield
             finally:
                 self._depth = 0
                 shutil.rmtree(self.root / "tmp", ignore_errors=True)

@@ -21,12 +21,17 @@ FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 
 
-def make_private_folder(path: Path) -> Path:
-    """The folder, made with its parents when missing, for the owner alone."""
+def make_private_folder(path: Path, *, lasting: bool = True) -> Path:
+    """The folder, made with its parents when missing, for the owner alone.
+
+    `lasting`: its name is durable, as is then whatever is published in it.
+    """
     missing = [p for p in (path, *path.parents) if not p.exists()]
     for folder in reversed(missing):
         folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
         folder.chmod(FOLDER_MODE)
+        if lasting:
+            sync_folder(folder.parent)
     return path
 
 
@@ -78,7 +83,7 @@ class Workspace:
     """A private temporary folder inside the lake; everything in it is published or dropped."""
 
     def __init__(self, tmp: Path) -> None:
-        self.path = make_private_folder(tmp / uuid.uuid4().hex)
+        self.path = make_private_folder(tmp / uuid.uuid4().hex, lasting=False)
 
     def __enter__(self) -> Workspace:
         return self
@@ -92,7 +97,7 @@ class Workspace:
 
     def folder(self, name: str) -> Path:
         """A folder under construction, also good as an engine's spill folder."""
-        return make_private_folder(self.path / name)
+        return make_private_folder(self.path / name, lasting=False)
 
     def publish_file(self, source: Path, target: Path) -> None:
         """Move a finished file to its final name, replacing what is there."""

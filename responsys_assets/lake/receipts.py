@@ -8,23 +8,26 @@
     staged/<list>/<date>/<sha>.holds.parquet          opt-outs and keys of rejected records
     rejects/<list>/<date>/<sha>.parquet               the quarantine: rejected records, raw
 
-`<sha>` hashes the stamp and the content, so equal bytes of two hours are two exports.
+`<sha>` hashes the stamp and the content, so equal bytes of two hours are two exports. An export
+that is staged anew gets new files, `<sha>.<edition>.parquet`; its receipt then names these.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from responsys_assets.errors import LakeError
 from responsys_assets.lake.publish import Workspace
 
 Kind = Literal["full", "incremental"]
 Action = Literal["accept", "retry", "withdraw"]
+PRUNED = ".pruned.json"  # after the name of a file that retention removed
 
 
 class Receipt(BaseModel):
@@ -49,12 +52,23 @@ class Receipt(BaseModel):
         workspace.publish_bytes((self.model_dump_json(indent=2) + "\n").encode(), path)
 
 
-class RemoteFile(Receipt):
-    """A file as a server showed it: its identity is name, size and mtime."""
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file as a server showed it: its identity is name, size and mtime.
+
+    Small, for a folder may hold a hundred thousand.
+    """
 
     name: str
     size: int
     mtime: float
+
+    def as_json(self) -> str:
+        """As it stands in receipts."""
+        return _REMOTE_FILE.dump_json(self).decode()
+
+
+_REMOTE_FILE = TypeAdapter(RemoteFile)
 
 
 class Arrival(Receipt):
@@ -72,6 +86,7 @@ class Arrival(Receipt):
     ready: RemoteFile | None
     ready_text: str | None
     ambiguous_ready: bool = False
+    unsettled: bool = False  # its mtime was far ahead, and it was not seen for long enough yet
     sha256: str
     fetched_at: dt.datetime
 
@@ -82,8 +97,10 @@ class Arrival(Receipt):
 
     @property
     def identity(self) -> str:
-        """Hash of what the server showed: data file and ready file."""
-        shown = f"{self.data.model_dump_json()}|{self.ready and self.ready.model_dump_json()}"
+        """Hash of what the server showed: what is shown otherwise gets a receipt of its own."""
+        shown = self.model_dump_json(
+            include={"data", "ready", "ready_text", "ambiguous_ready", "unsettled"}
+        )
         return hashlib.sha256(shown.encode()).hexdigest()[:12]
 
     @property
@@ -109,6 +126,7 @@ class Outcome(Receipt):
     `reason` is a stable code, `detail` a sentence for a person. For `staged`,
     `records == staged + rejected`; `unidentified` counts rejects whose key cannot be read.
     `columns` are the staged data columns with their types, in the order of the file.
+    `edition` counts how often it was staged anew.
     """
 
     list: str
@@ -127,6 +145,7 @@ class Outcome(Receipt):
     columns: tuple[tuple[str, str], ...] = ()
     settings: str
     evidence: str
+    edition: int = 0
     parquet_sha256: str | None = None
     holds_sha256: str | None = None
     rejects_sha256: str | None = None

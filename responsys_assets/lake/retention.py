@@ -18,10 +18,11 @@ from responsys_assets.config.project import Project
 from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.publish import Workspace, disk_errors
+from responsys_assets.lake.receipts import PRUNED
 from responsys_assets.lake.snapshots import MANIFEST, SnapshotStore
 
 _SNAPSHOT_NAME = re.compile(r"\b\d{8}T\d{12}Z_[0-9a-f]{8}\b")
-_RECEIPTS = (".arrival.json", ".verdict.json", ".pruned.json", ".part")
+_RECEIPTS = (".arrival.json", ".verdict.json", PRUNED, ".part")
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Pruned:
 
 def pruned_marker(path: Path) -> Path:
     """The marker that says that retention removed this file."""
-    return path.with_name(f"{path.name}.pruned.json")
+    return path.with_name(f"{path.name}{PRUNED}")
 
 
 def prune(project: Project, lake: Lake) -> Pruned:

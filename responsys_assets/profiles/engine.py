@@ -65,7 +65,7 @@ def merging(spill: Path, limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
             "merging profiles needs more memory, or more room in the lake to spill, than there "
             "is; free some, then run this again",
         ) from None
-    except duckdb.IOException:
+    except (duckdb.IOException, pl.exceptions.ComputeError):  # what polars makes of OSError
         raise LakeError(
             "disk",
             "merging profiles cannot read or write a file of the lake; check its room, owner and "

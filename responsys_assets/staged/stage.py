@@ -7,16 +7,16 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from responsys_assets.config.models import ProfileList
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ExportError, LakeError, PgpError
-from responsys_assets.lake.exports import Export, read_exports
+from responsys_assets.lake.exports import Export, drop_superseded, read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.publish import Workspace, disk_errors
 from responsys_assets.lake.receipts import Outcome
@@ -40,7 +40,12 @@ GROUP_BYTES = 64 << 20
 _BLOCKS_AHEAD = 2
 
 # not the export's fault: mended here, after which the next sync stages it
-_OURS = frozenset({"key_missing", "key_damaged", "gpg_missing", "gpg_stalled", "wrong_passphrase"})
+_OURS = frozenset(
+    {
+        *("key_missing", "key_damaged", "wrong_passphrase"),
+        *("gpg_missing", "gpg_stalled", "gpg_failed"),
+    }
+)
 
 
 def stage(project: Project, lake: Lake, export: Export, progress: Progress) -> Outcome:
@@ -168,25 +173,18 @@ class _Staging:
             source, layout, dialect, charset, self._project.zone, export.file, export.stamp
         )
         position = Position(
-            byte=first.skipped + charset.offsets(first.text, [begin])[0],
+            byte=first.skipped + int(charset.offsets(first.text, np.array([begin], np.int32))[0]),
             line=1 + head.count(bytes([dialect.newline]), 0, begin),
             blank=blank,
         )
         return reading, replace(first, text=first.text[begin:]), position
 
     def _accepted(self, read: _Staged) -> Outcome:
-        export, workspace, tally = self._export, self._workspace, read.tally
-        self._publish_rejects(read)
-        if read.holds_sha256 is not None:
-            workspace.publish_file(self._holds, export.holds)
-        else:
-            _remove(export.holds)
-        workspace.publish_file(self._parquet, export.parquet)
         columns = tuple((column.name, column.kind) for column in read.layout.columns)
         outcome = self._outcome("staged", None, read.remark).model_copy(
             update={
-                **_counts(tally),
-                "staged": tally.staged,
+                **_counts(read.tally),
+                "staged": read.tally.staged,
                 "columns": columns,
                 "new_columns": self._new_columns([name for name, _ in columns]),
                 "parquet_sha256": read.parquet_sha256,
@@ -194,31 +192,35 @@ class _Staging:
                 "rejects_sha256": read.rejects_sha256,
             }
         )
-        outcome.write(workspace, export.receipt)
-        return outcome
+        return self._publish(outcome)
 
     def _refused(self, error: ExportError | PgpError, read: _Staged | None = None) -> Outcome:
         """Held or failed: nothing is staged; what was rejected can be looked at."""
-        export = self._export
         state: Literal["held", "failed"] = "held" if isinstance(error, HeldError) else "failed"
         what = "accept, retry or withdraw" if error.code in ACCEPTABLE else "retry or withdraw"
-        detail = f"{error.message}; {what} it with `responsys exports {export.list_name}`"
+        name = self._export.list_name
+        detail = f"{error.message}; {what} it with `responsys exports {name}`"
         outcome = self._outcome(state, error.code, detail)
         if read is not None:
             outcome = outcome.model_copy(
                 update={**_counts(read.tally), "rejects_sha256": read.rejects_sha256}
             )
-        outcome.write(self._workspace, export.receipt)  # first: from now on nothing reads the rest
-        for path in (export.parquet, export.holds):
-            _remove(path)
-        self._publish_rejects(read)
-        return outcome
+        return self._publish(outcome)
 
-    def _publish_rejects(self, read: _Staged | None) -> None:
-        if read is not None and read.rejects_sha256 is not None:
-            self._workspace.publish_file(self._rejects, self._export.rejects)
-        else:
-            _remove(self._export.rejects)
+    def _publish(self, outcome: Outcome) -> Outcome:
+        """The files under names of their own, then the receipt: until it is there, the receipt
+        of an earlier staging holds, and so do the files that it names."""
+        staged = replace(self._export, outcome=outcome)
+        for source, target in (
+            (self._rejects, staged.rejects),
+            (self._holds, staged.holds),
+            (self._parquet, staged.parquet),
+        ):
+            if target in staged.named:
+                self._workspace.publish_file(source, target)
+        outcome.write(self._workspace, staged.receipt)
+        drop_superseded([staged])
+        return outcome
 
     def _outcome(
         self, state: Literal["staged", "held", "failed"], reason: str | None, detail: str | None
@@ -233,6 +235,7 @@ class _Staging:
             detail=detail,
             settings=self._project.staging_settings(export.list_name),
             evidence=export.evidence,
+            edition=export.outcome.edition + 1 if export.outcome else 0,
             decided_at=self._project.now(),
         )
 
@@ -294,8 +297,3 @@ def _groups(batches: Iterable[tuple[pa.RecordBatch, int]]) -> Iterator[pa.Table]
             waiting, rows, size = [], 0, 0
     if waiting:
         yield pa.Table.from_batches(waiting)
-
-
-def _remove(path: Path) -> None:
-    with disk_errors(f"cannot remove {path.name}"):
-        path.unlink(missing_ok=True)
