@@ -19,7 +19,7 @@ from responsys_assets.errors import ExitCode, ServerError
 from responsys_assets.exported.arrival import Decision
 from responsys_assets.exported.fetch import fetch
 from responsys_assets.exported.poll import poll
-from responsys_assets.lake.exports import Export, read_exports
+from responsys_assets.lake.exports import Export, drop_superseded, read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.retention import prune
 from responsys_assets.lake.snapshots import Snapshot
@@ -85,10 +85,18 @@ class ExportReport:
 
 @dataclass
 class ListReport:
-    """What a sync saw and did for one list."""
+    """What a sync saw and did for one list; `error`: why its folder could not be looked at."""
 
     known: int = 0
     exports: list[ExportReport] = field(default_factory=list)
+    error: ServerError | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "known": self.known,
+            "exports": [export.as_json() for export in self.exports],
+            **({"error": self.error.as_json()} if self.error else {}),
+        }
 
 
 @dataclass
@@ -104,7 +112,8 @@ class SyncResult:
     @property
     def exit_code(self) -> ExitCode:
         reports = [report for each in self.lists.values() for report in each.exports]
-        if any(report.transient for report in reports):
+        unseen = any(each.error for each in self.lists.values())
+        if unseen or any(report.transient for report in reports):
             return ExitCode.FAILED
         held = any(delivery.state == "held" for delivery in self.deliveries.values())
         if held or any(report.waits_for_person for report in reports):
@@ -114,13 +123,7 @@ class SyncResult:
     def as_json(self) -> dict[str, Any]:
         """The document of `sync --json`."""
         return {
-            "lists": {
-                name: {
-                    "known": report.known,
-                    "exports": [export.as_json() for export in report.exports],
-                }
-                for name, report in self.lists.items()
-            },
+            "lists": {name: report.as_json() for name, report in self.lists.items()},
             "profiles": {
                 "rows": self.profiles.rows if self.profiles else 0,
                 "snapshot": self.profiles.name if self.profiles else None,
@@ -140,8 +143,8 @@ def sync(
     """Poll, ingest, merge, segment and deliver, whatever of it there is to do.
 
     Raises:
-        ResponsysError: if a server cannot be reached, the lake cannot be written, or the
-            configuration does not fit the data. What was done before stays done.
+        ResponsysError: if none of the lists can be looked at, the lake cannot be written, or
+            the configuration does not fit the data. What was done before stays done.
     """
     lake = Lake(project.lake_path)
     names = list(project.config.lists) if lists is None else [*lists]
@@ -169,10 +172,18 @@ def sync(
 def ingest(
     project: Project, lake: Lake, names: Sequence[str], progress: Progress = SILENT
 ) -> dict[str, ListReport]:
-    """Fetch and stage what is new in these lists; reports what was decided or still waits."""
+    """Fetch and stage what is new in these lists; reports what was decided or still waits.
+
+    Raises:
+        ServerError: if none of the lists can be looked at; else the report of a list says so.
+    """
     with lake.writing(progress.say):
-        decisions = poll(project, lake, names)
+        found = poll(project, lake, names)
+        decisions = found.decisions
         reports = {name: ListReport() for name in names}
+        for unseen in found.unseen:
+            for name in unseen.lists:
+                reports[name].error = unseen.error
         for decision in decisions:
             report = reports[decision.list]
             report.known += decision.action == "known"
@@ -205,15 +216,20 @@ def fetch_all(
     failures = []
     with lake.writing(progress.say), ExitStack() as connections:
         servers: dict[str, Server] = {}
+        lost: dict[str, ServerError] = {}  # so that their other files cost no patience
         for decision in decisions:
             if decision.action != "take":
                 continue
             try:
+                if decision.server in lost:
+                    raise lost[decision.server]
                 if decision.server not in servers:
                     opened = connections.enter_context(open_server(project, decision.server))
                     servers[decision.server] = opened
                 fetch(project, lake, decision, servers[decision.server], progress)
             except ServerError as error:
+                if error.code == "server_unreachable":
+                    lost[decision.server] = error
                 failures.append(
                     ExportReport(
                         decision.list,
@@ -238,9 +254,11 @@ def stage_all(
     """Stage the exports of a list (of one day) that were not judged under today's settings."""
     settings = project.staging_settings(list_name)
     with lake.writing(progress.say):
+        known = read_exports(lake, list_name)
+        drop_superseded(known)
         return [
             replace(export, outcome=stage(project, lake, export, progress))
-            for export in read_exports(lake, list_name)
+            for export in known
             if (day is None or export.day == day) and export.needs_staging(settings)
         ]
 

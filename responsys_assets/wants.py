@@ -43,8 +43,10 @@ def wanted_exports(
     found: dict[tuple[dt.date, str], list[str]] = {}
     for decision in decisions:
         if decision.action == "take":
-            ready = decision.ready.model_dump_json() if decision.ready else ""
-            identity = f"take {decision.data.model_dump_json()} {ready}"
+            ready = decision.ready.as_json() if decision.ready else ""
+            identity = (
+                f"take {decision.data.as_json()} {ready} {decision.said} {decision.unsettled}"
+            )
             found.setdefault((decision.day, decision.list), []).append(identity)
     for name, known in exports.items():
         settings = project.staging_settings(name)

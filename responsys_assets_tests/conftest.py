@@ -6,11 +6,12 @@ import contextlib
 import json
 import socket
 import socketserver
+import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -159,14 +160,17 @@ def make_project(tmp_path: Path) -> MakeProject:
     return make
 
 
+Fault = Literal["cut", "reset", "flip", "freeze"]
+
+
 class FaultProxy:
-    """A TCP relay to a server that cuts or freezes connections after so many bytes down."""
+    """A TCP relay to a server that goes wrong once, at a chosen byte on its way down."""
 
     def __init__(self, port: int) -> None:
-        self.after: int | None = None
-        self.freeze = False
         self._target = port
-        self._released = threading.Event()
+        self._lock = threading.Lock()
+        self._left: int | None = None
+        self._fault: Fault = "cut"
         proxy = self
 
         class Relay(socketserver.BaseRequestHandler):
@@ -179,39 +183,73 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
+    def arm(self, after: int, fault: Fault = "cut") -> None:
+        """From now on `after` bytes pass; the next one is flipped, or ends the connection (by a
+        reset, or without), or it and all that follow are swallowed."""
+        with self._lock:
+            self._left, self._fault = after, fault
+
+    @property
+    def left(self) -> int | None:
+        """How many bytes are still to pass before the fault; None: it has happened."""
+        with self._lock:
+            return self._left
+
     def _relay(self, client: socket.socket) -> None:
-        with socket.create_connection(("127.0.0.1", self._target)) as server:
-            up = threading.Thread(target=self._pump, args=(client, server, False), daemon=True)
+        with client, socket.create_connection(("127.0.0.1", self._target)) as server:
+            up = threading.Thread(target=self._up, args=(client, server), daemon=True)
             up.start()
-            self._pump(server, client, True)
-            for each in (client, server):
-                with contextlib.suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
+            fault = self._down(server, client)
+            if fault == "reset":
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            _shut(client, socket.SHUT_RD if fault == "reset" else socket.SHUT_RDWR)
+            _shut(server, socket.SHUT_RDWR)
             up.join()
 
-    def _pump(self, source: socket.socket, target: socket.socket, down: bool) -> None:
-        passed = 0
-        try:
-            while data := source.recv(65536):
-                passed += len(data)
-                if down and self.after is not None and passed > self.after:
-                    if self.freeze:
-                        self._released.wait()
-                    return
-                target.sendall(data)
-        except OSError:
-            return
+    @staticmethod
+    def _up(client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                server.sendall(data)
+        _shut(server, socket.SHUT_RDWR)
+
+    def _down(self, server: socket.socket, client: socket.socket) -> Fault | None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(65536):
+                passed, fault = self._spoilt(data)
+                client.sendall(passed)
+                if fault == "freeze":
+                    while server.recv(65536):  # until the client has had enough
+                        pass
+                if fault:
+                    return fault
+        return None
+
+    def _spoilt(self, data: bytes) -> tuple[bytes, Fault | None]:
+        """What passes of some bytes, and the fault that follows."""
+        with self._lock:
+            if self._left is None or len(data) <= self._left:
+                self._left = None if self._left is None else self._left - len(data)
+                return data, None
+            place, self._left = self._left, None
+        if self._fault == "flip":
+            return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :], None
+        return data[:place], self._fault
 
     def stop(self) -> None:
-        self._released.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
 
+def _shut(connection: socket.socket, how: int) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(how)
+
+
 @pytest.fixture
 def fault_proxy(sftp_account: Account) -> Iterator[FaultProxy]:
-    """A faulty way to the SFTP server: set `after` (bytes) and `freeze` (else it cuts)."""
+    """A way to the SFTP server that goes wrong when told to."""
     proxy = FaultProxy(sftp_account.server.port)
     yield proxy
     proxy.stop()

@@ -16,6 +16,7 @@ from responsys_assets.config.project import Project
 from responsys_assets.demo.sender import encrypt
 from responsys_assets.errors import ResponsysError
 from responsys_assets.exported.arrival import match
+from responsys_assets.exported.deadlines import clues, late_lists
 from responsys_assets.exported.poll import FolderView, look
 from responsys_assets.exported.unmatched import Unmatched, unmatched
 from responsys_assets.lake.exports import read_exports
@@ -54,8 +55,16 @@ def check_up(project: Project) -> Iterator[Finding]:
     yield from _gpg(project)
     for name in project.config.servers:
         yield from _server(project, name)
+    yield from _late(project)
     if project.config.suppressions:
         yield from _try("suppressions", "files", lambda: _suppressions(project))
+
+
+def _late(project: Project) -> Iterator[Finding]:
+    lake = Lake(project.lake_path)
+    for each in late_lists(project, lake):
+        said = "; ".join([str(each), *clues(project, lake, each)])
+        yield Finding("deadline", each.list_name, "problem", f"{said}; ask its sender")
 
 
 def _try(check: str, subject: str, work: Callable[[], str]) -> Iterator[Finding]:
@@ -128,11 +137,14 @@ def _server(project: Project, name: str) -> Iterator[Finding]:
     config = project.config
     if any(source.server == name for source in config.lists.values()):
         try:
-            views = look(project, name)
+            views, unseen = look(project, name)
         except ResponsysError as error:
             yield Finding("server", name, "problem", str(error))
             return
-        yield Finding("server", name, "ok", "answers with its pinned key and lets us in")
+        for each in unseen:
+            yield Finding("server", name, "problem", str(each))
+        if views:
+            yield Finding("server", name, "ok", "answers with its pinned key and lets us in")
         for view in views:
             yield from _folder(project, view)
         return

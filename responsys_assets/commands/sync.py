@@ -10,7 +10,11 @@ from rich.console import Console
 from responsys_assets.commands.cli import Command, Reply, State, known_name, pass_state
 from responsys_assets.commands.dagster_home import tell_dagster
 from responsys_assets.commands.deliver import deliveries_table, show_held
+from responsys_assets.commands.status import show_late
 from responsys_assets.commands.terminal import table
+from responsys_assets.errors import ExitCode
+from responsys_assets.exported.deadlines import late_lists
+from responsys_assets.lake.lake import Lake
 from responsys_assets.sync import SyncResult, sync
 
 
@@ -21,7 +25,8 @@ from responsys_assets.sync import SyncResult, sync
 def sync_command(state: State, no_deliver: bool, lists: tuple[str, ...]) -> Reply:
     """Poll, ingest, merge, segment and deliver what is new.
 
-    The same work that the sensors and the schedule do; it may be run at any time.
+    The same work that the sensors and the schedule do; it may be run at any time. 3 if
+    something waits for a person: a held file or delivery, a list that is late.
     """
     project = state.project()
     for name in lists:
@@ -30,9 +35,15 @@ def sync_command(state: State, no_deliver: bool, lists: tuple[str, ...]) -> Repl
     result = sync(project, lists=lists or None, deliver=not no_deliver, progress=state.progress)
     seconds = time.monotonic() - began
     tell_dagster(project, state.progress)
-    return Reply(
-        result.as_json(), lambda console: show_sync(console, result, seconds), result.exit_code
-    )
+    overdue = late_lists(project, Lake(project.lake_path))
+
+    def show(console: Console) -> None:
+        show_sync(console, result, seconds)
+        show_late(console, overdue)
+
+    late = {"late": {each.list_name: each.as_json() for each in overdue}}
+    done = ExitCode.WAITING if overdue else ExitCode.DONE
+    return Reply(result.as_json() | late, show, result.exit_code or done)
 
 
 def show_sync(console: Console, result: SyncResult, seconds: float | None = None) -> None:
@@ -54,6 +65,9 @@ def show_sync(console: Console, result: SyncResult, seconds: float | None = None
         console.print(
             table(("list", "export", "state", "records", "staged", "rejected", "why"), rows)
         )
+    for name, report in result.lists.items():
+        if report.error:
+            console.print(f"List {name} was not looked at: {report.error}")
     known = sum(report.known for report in result.lists.values())
     if not result.changed:
         console.print(f"Nothing new: {known} exports are known.")

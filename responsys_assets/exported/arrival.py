@@ -2,7 +2,9 @@
 
 An export is a data file whose whole name matches a list's pattern. What was done before is
 known from arrival receipts (name, size and mtime of data and ready file), never from a
-watermark, so late, back-dated and equal times are all the same to it.
+watermark, so late, back-dated and equal times are all the same to it. Ready files for which an
+export is held are read again, so that one that is mended unseen, with its size and mtime of
+before, is not lost.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -21,9 +23,10 @@ from responsys_assets.lake.receipts import Arrival, Kind, RemoteFile
 Action = Literal["take", "known", "wait", "ignore"]
 
 _STEM_ENDINGS = (".gpg", ".pgp", ".asc", ".zip", ".gz", ".csv", ".txt")
-_Judgement = tuple[Action, str | None, str | None]  # action, reason, detail
+Said = Mapping[RemoteFile, str | None]
+_Judgement = tuple[Action, str, str]  # action, reason, detail
 
-_AHEAD = dt.timedelta(days=1)
+_AHEAD = dt.timedelta(days=1)  # clocks and zones may differ by so much
 _FIRST_YEAR = 1970
 
 
@@ -31,9 +34,10 @@ _FIRST_YEAR = 1970
 class Decision:
     """What to do with one data file of one list.
 
-    take: fetch it (staging holds it if its ready file is ambiguous or unreadable);
+    take: fetch it (staging holds it if its ready file is ambiguous or unreadable, or if its
+    mtime is far ahead and so it is not known to have settled);
     known: it was taken before; wait: not yet, `reason` says why; ignore: never.
-    `ready_text` is None until the ready file was read, and if it cannot be.
+    `said` is what the ready file says now, if it was read again.
     """
 
     list: str
@@ -46,13 +50,27 @@ class Decision:
     reason: str | None = None
     detail: str | None = None
     ready: RemoteFile | None = None
-    ready_text: str | None = None
+    said: str | None = None
     ambiguous_ready: bool = False
+    unsettled: bool = False
 
     @property
     def day(self) -> dt.date:
         """The partition: the day of the stamp in account time."""
         return self.stamp.date()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a server shows of one folder.
+
+    `files` are regular; `others` are not, and are never taken; `said` is what those ready files
+    say that were read again (None: nothing that is text).
+    """
+
+    files: Sequence[RemoteFile]
+    others: Sequence[RemoteFile] = ()
+    said: Said = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,11 +83,12 @@ class _Candidate:
     kind: Kind
     stamp: dt.datetime
     ready: RemoteFile | None
+    regular: bool
 
 
 def decide(
     lists: Mapping[str, ProfileList],
-    listing: Sequence[RemoteFile],
+    shown: Shown,
     known: Mapping[str, Collection[Arrival]],
     now: dt.datetime,
     zone: ZoneInfo,
@@ -79,19 +98,23 @@ def decide(
     Args:
         lists: all lists that read this folder, by name: a ready file that two data files would
             use is ambiguous, whichever lists they belong to.
-        listing: the regular files of the folder.
+        shown: the folder as it is.
         known: the arrivals of each list, from the lake.
         now: the time, aware.
         zone: the account's, for stamps in names.
 
     Returns:
-        Decisions by list, then stamp, mtime and name. `ready_text` is not filled in.
+        Decisions by list, then stamp, mtime and name.
     """
-    by_name = {file.name: file for file in listing}
+    by_name = {file.name: file for file in shown.files}
+    strange = {file.name: file for file in shown.others}
     candidates = [
         candidate
         for name, source in lists.items()
-        for candidate in _candidates(name, source, by_name, zone)
+        for candidate in (
+            *_candidates(name, source, by_name, zone),
+            *_candidates(name, source, strange, zone, regular=False),
+        )
     ]
     claims: dict[str, set[str]] = defaultdict(set)
     for candidate in candidates:
@@ -102,6 +125,7 @@ def decide(
             candidate,
             known.get(candidate.list_name, ()),
             now,
+            shown.said,
             ambiguous=candidate.ready is not None and len(claims[candidate.ready.name]) > 1,
         )
         for candidate in candidates
@@ -132,7 +156,12 @@ def match(source: ProfileList, name: str) -> tuple[Kind, dt.datetime | None] | N
 
 
 def _candidates(
-    list_name: str, source: ProfileList, by_name: Mapping[str, RemoteFile], zone: ZoneInfo
+    list_name: str,
+    source: ProfileList,
+    by_name: Mapping[str, RemoteFile],
+    zone: ZoneInfo,
+    *,
+    regular: bool = True,
 ) -> Iterator[_Candidate]:
     found = []
     for data in by_name.values():
@@ -141,11 +170,11 @@ def _candidates(
             continue
         kind, local = matched
         ready = None
-        if isinstance(source.ready, ReadyFile):
+        if regular and isinstance(source.ready, ReadyFile):
             names = ready_names(data.name, source.ready.suffix)
             ready = next((by_name[n] for n in names if n in by_name and n != data.name), None)
         stamp = _stamp(local, data, zone)
-        found.append(_Candidate(list_name, source, data, kind, stamp, ready))
+        found.append(_Candidate(list_name, source, data, kind, stamp, ready, regular))
     # naive local times compare without overflow at the ends of the calendar
     yield from sorted(
         found, key=lambda c: (c.stamp.replace(tzinfo=None), c.data.mtime, c.data.name)
@@ -162,30 +191,33 @@ def _stamp(local: dt.datetime | None, data: RemoteFile, zone: ZoneInfo) -> dt.da
 
 
 def _decision(
-    candidate: _Candidate, arrivals: Collection[Arrival], now: dt.datetime, *, ambiguous: bool
+    candidate: _Candidate,
+    arrivals: Collection[Arrival],
+    now: dt.datetime,
+    said: Said,
+    *,
+    ambiguous: bool,
 ) -> Decision:
-    action, reason, detail = _judge(candidate, arrivals, now, ambiguous=ambiguous)
-    return Decision(
+    decision = Decision(
         list=candidate.list_name,
         server=candidate.source.server,
         folder=candidate.source.folder,
         data=candidate.data,
         kind=candidate.kind,
         stamp=candidate.stamp,
-        action=action,
-        reason=reason,
-        detail=detail,
+        action="take",
         ready=candidate.ready,
+        said=said.get(candidate.ready) if candidate.ready else None,
         ambiguous_ready=ambiguous,
+        unsettled=_is_unsettled(candidate, arrivals, now),
     )
-
-
-def _judge(
-    candidate: _Candidate, arrivals: Collection[Arrival], now: dt.datetime, *, ambiguous: bool
-) -> _Judgement:
-    if _is_known(candidate, arrivals, ambiguous=ambiguous):
-        return "known", None, None
-    return _judge_stamp(candidate, now) or _judge_ready(candidate, now) or ("take", None, None)
+    if candidate.regular and any(_is_known(decision, arrival, said) for arrival in arrivals):
+        return replace(decision, action="known")
+    reasons = _judge_stamp(candidate, now) or _judge_ready(candidate, now)
+    if reasons is None:
+        return decision
+    action, reason, detail = reasons
+    return replace(decision, action=action, reason=reason, detail=detail)
 
 
 def _judge_stamp(candidate: _Candidate, now: dt.datetime) -> _Judgement | None:
@@ -207,31 +239,48 @@ def _judge_stamp(candidate: _Candidate, now: dt.datetime) -> _Judgement | None:
 def _judge_ready(candidate: _Candidate, now: dt.datetime) -> _Judgement | None:
     """Why an export is not ready yet."""
     source, data = candidate.source, candidate.data
+    if not candidate.regular:
+        return "wait", "not_a_file", "it is a link, a pipe or a folder; only files are read"
     if isinstance(source.ready, ReadyFile):
         if candidate.ready is not None:
             return None
         names = " or ".join(ready_names(data.name, source.ready.suffix))
         return "wait", "no_ready_file", f"its ready file is not there yet: {names}"
     settle = (source.settle or dt.timedelta()).total_seconds()
-    if now.timestamp() - data.mtime < settle:
+    if not _is_ahead(data, now) and now.timestamp() - data.mtime < settle:
         return "wait", "settling", f"it is taken when unchanged for {settle:g} s"
     return None
 
 
-def _is_known(candidate: _Candidate, arrivals: Collection[Arrival], *, ambiguous: bool) -> bool:
-    """Whether these very files were taken before.
+def _is_ahead(data: RemoteFile, now: dt.datetime) -> bool:
+    """Whether its mtime says nothing of its age."""
+    return data.mtime - now.timestamp() > _AHEAD.total_seconds()
 
-    A ready file that is removed after its export was taken makes nothing new, and one that has
-    stopped being ambiguous does.
+
+def _is_unsettled(candidate: _Candidate, arrivals: Collection[Arrival], now: dt.datetime) -> bool:
+    """Whether only a later look will tell if the file is whole: its receipt remembers this one."""
+    source = candidate.source
+    if source.ready != "none" or not _is_ahead(candidate.data, now):
+        return False
+    settle = source.settle or dt.timedelta()
+    return not any(a.data == candidate.data and now - a.fetched_at >= settle for a in arrivals)
+
+
+def _is_known(decision: Decision, arrival: Arrival, said: Said) -> bool:
+    """Whether these very files arrived before.
+
+    A ready file that is removed after its export was taken makes nothing new. One that has
+    stopped being ambiguous, or says something else by now, does, and so does a file that has
+    settled.
     """
-    for arrival in arrivals:
-        if arrival.data != candidate.data:
-            continue
-        if candidate.ready is None:
-            return True
-        if arrival.ready == candidate.ready and (ambiguous or not arrival.ambiguous_ready):
-            return True
-    return False
+    if arrival.data != decision.data or (arrival.unsettled and not decision.unsettled):
+        return False
+    ready = decision.ready
+    return ready is None or (
+        arrival.ready == ready
+        and arrival.ready_text == said.get(ready, arrival.ready_text)
+        and (decision.ambiguous_ready or not arrival.ambiguous_ready)
+    )
 
 
 def ready_patterns(pattern: FilePattern, suffix: str) -> list[FilePattern]:

@@ -1,18 +1,28 @@
-"""Looking at the servers: each opened once, each folder listed once, ready files read."""
+"""Looking at the servers: each opened once, each folder listed once and decided on by itself."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
 
 from responsys_assets.config.models import ProfileList
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ServerError, TransientServerError
-from responsys_assets.exported.arrival import Decision, decide
+from responsys_assets.exported.arrival import Decision, Shown, decide
+from responsys_assets.exported.fetch import ready_text
+from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
-from responsys_assets.lake.receipts import Arrival, RemoteFile
+from responsys_assets.lake.receipts import RemoteFile
 from responsys_assets.servers import Server, open_server
+
+T = TypeVar("T")
+
+Lists = Mapping[str, ProfileList]
+
+# why an export is held that a mended ready file would let go
+_ABOUT_READY = frozenset({"ready_unreadable", "count_mismatch"})
 
 
 @dataclass(frozen=True)
@@ -21,51 +31,125 @@ class FolderView:
 
     server: str
     folder: str
-    lists: Mapping[str, ProfileList]
+    lists: Lists
     listing: list[RemoteFile]
 
 
-def poll(project: Project, lake: Lake, list_names: Iterable[str]) -> list[Decision]:
+@dataclass(frozen=True)
+class Unseen:
+    """A folder that could not be looked at: nothing is known of its lists now."""
+
+    lists: tuple[str, ...]
+    error: ServerError
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.lists)}: {self.error}"
+
+
+@dataclass(frozen=True)
+class Poll:
+    """What the servers showed: decisions by list, and what could not be seen."""
+
+    decisions: list[Decision]
+    unseen: list[Unseen]
+
+
+def poll(project: Project, lake: Lake, list_names: Iterable[str]) -> Poll:
     """Decide on every data file that the servers show for these lists.
 
+    A server or folder that fails keeps no other from being decided on.
+
     Raises:
-        ServerError: if a server cannot be reached, refuses us, or lacks a folder.
+        ServerError: if none of the lists could be looked at; TransientServerError if that may
+            pass by itself.
         LakeError: if a receipt is damaged.
     """
     wanted = list(list_names)
-    known = {name: read_arrivals(lake, name) for name in wanted}
+    known = {name: read_exports(lake, name) for name in wanted}
+    arrivals = {name: [a for each in known[name] for a in each.arrivals] for name in wanted}
+    again = {ready for exports in known.values() for ready in doubted(exports)}
     now = project.now()
     by_list: dict[str, list[Decision]] = {name: [] for name in wanted}
+
+    def see(server: Server, folder: str, lists: Lists) -> list[Decision]:
+        others: list[RemoteFile] = []
+        listing = server.list_folder(folder, others.append)
+        said = _read_again(server, folder, again.intersection(listing))
+        return decide(lists, Shown(listing, others, said), arrivals, now, project.zone)
+
+    folders, unseen = _visit(project, wanted, see)
+    if unseen and not folders:
+        raise _nothing_seen(unseen)
+    for decisions in folders:
+        for decision in decisions:
+            if decision.list in by_list:
+                by_list[decision.list].append(decision)
+    return Poll([decision for found in by_list.values() for decision in found], unseen)
+
+
+def look(project: Project, server_name: str) -> tuple[list[FolderView], list[Unseen]]:
+    """The folders of a server that lists read, with what is in them; for `doctor`."""
+
+    def see(server: Server, folder: str, lists: Lists) -> FolderView:
+        return FolderView(server_name, folder, lists, server.list_folder(folder))
+
+    lists = project.config.lists
+    return _visit(project, [n for n in lists if lists[n].server == server_name], see)
+
+
+def _visit(
+    project: Project, wanted: Collection[str], see: Callable[[Server, str, Lists], T]
+) -> tuple[list[T], list[Unseen]]:
+    """What `see` makes of each folder that the wanted lists read; a fault ends that folder only."""
+    seen: list[T] = []
+    unseen: list[Unseen] = []
+
+    def missed(lists: Iterable[str], error: ServerError) -> None:
+        unseen.append(Unseen(tuple(name for name in lists if name in wanted), error))
+
     for server_name, folders in _places(project, wanted).items():
-        with open_server(project, server_name) as server:
-            for folder, lists in folders.items():
-                listing = server.list_folder(folder)
-                for decision in decide(lists, listing, known, now, project.zone):
-                    if decision.list in by_list:
-                        by_list[decision.list].append(_with_ready_text(server, decision))
-    return [decision for decisions in by_list.values() for decision in decisions]
+        try:
+            with open_server(project, server_name) as server:
+                for folder, lists in folders.items():
+                    try:
+                        seen.append(see(server, folder, lists))
+                    except ServerError as error:
+                        missed(lists, error)
+        except ServerError as error:  # it could not be opened at all
+            missed((name for lists in folders.values() for name in lists), error)
+    return seen, unseen
 
 
-def look(project: Project, server_name: str) -> list[FolderView]:
-    """The folders of a server that lists read, with what is in them; for `doctor`.
-
-    Raises:
-        ServerError: as `poll`.
-    """
-    names = [n for n, source in project.config.lists.items() if source.server == server_name]
-    folders = _places(project, names).get(server_name, {})
-    with open_server(project, server_name) as server:
-        return [
-            FolderView(server_name, folder, lists, server.list_folder(folder))
-            for folder, lists in folders.items()
-        ]
+def _nothing_seen(unseen: list[Unseen]) -> ServerError:
+    """One error for all; it may pass by itself only if each of them may."""
+    errors = [each.error for each in unseen]
+    lasting = [error for error in errors if not isinstance(error, TransientServerError)]
+    worst = [*lasting, *errors][0]
+    return type(worst)(worst.code, "; ".join(map(str, unseen)))
 
 
-def read_arrivals(lake: Lake, list_name: str) -> list[Arrival]:
-    """Everything that ever arrived for a list; raises LakeError for a damaged receipt."""
+def doubted(exports: Iterable[Export]) -> list[RemoteFile]:
+    """The ready files for which exports are held: one may be mended and look as before."""
     return [
-        Arrival.read(path) for path in sorted(lake.exported(list_name).glob("*/*/*.arrival.json"))
+        arrival.ready
+        for export in exports
+        if export.state == "held" and export.outcome and export.outcome.reason in _ABOUT_READY
+        for arrival in export.arrivals
+        if arrival.ready is not None
     ]
+
+
+def _read_again(
+    server: Server, folder: str, files: Iterable[RemoteFile]
+) -> dict[RemoteFile, str | None]:
+    said = {}
+    for ready in files:
+        try:
+            said[ready] = ready_text(server, folder, ready)
+        except TransientServerError as error:
+            if error.code != "file_changed":  # the next poll sees it as it is then
+                raise
+    return said
 
 
 def _places(
@@ -86,16 +170,3 @@ def _folder(source: ProfileList) -> str:
     """The folder spelled in one way."""
     folder = posixpath.normpath(source.folder) if source.folder else ""
     return "" if folder == "." else folder
-
-
-def _with_ready_text(server: Server, decision: Decision) -> Decision:
-    """The decision with its ready file's content, if it is taken and has one."""
-    if decision.action != "take" or decision.ready is None:
-        return decision
-    try:
-        content = server.read_small(decision.folder, decision.ready.name)
-        return replace(decision, ready_text=content.decode("utf-8"))
-    except TransientServerError:
-        raise
-    except (ServerError, UnicodeDecodeError):
-        return decision  # unreadable: staging holds the file and says so

@@ -19,6 +19,7 @@ _DATES = (  # the order of trust: a year first cannot be taken for anything else
     ("DD{s}MM{t}YYYY", r"(?<!\d)(\d\d)([-_.]?)(\d\d)([-_.]?)(\d{4})", (4, 2, 0)),
 )
 _TIME = re.compile(r"([-_.T]?)(\d\d)(?:([-_.]?)(\d\d)(?:([-_.]?)(\d\d))?)?(?!\d)")
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _YEARS = range(1970, 2101)
 
 
@@ -65,12 +66,16 @@ def unmatched(lists: Mapping[str, ProfileList], listing: Sequence[RemoteFile]) -
 
 
 def printable(name: str) -> str:
-    """A name without control characters, safe on a terminal and in a log."""
+    """A name without control characters and mail addresses, safe on a terminal and in a log."""
+    name = _ADDRESS.sub("(address)", name)
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in name)
 
 
 def suggest_pattern(name: str) -> str | None:
-    """A `files` pattern that matches this name and those of other days."""
+    """A `files` pattern that matches this name and those of other days; none that would have to
+    show what `printable` hides."""
+    if printable(name) != name:
+        return None
     for text in (_with_stamp(name), name):
         try:
             if text is not None and FilePattern(text).match(name) is not None:

@@ -51,7 +51,7 @@ def exported_asset(project: Project, name: str) -> dg.AssetsDefinition:
             lake, progress = Lake(project.lake_path), LogProgress(context.log)
             day = _day(context)
             with lake.writing(progress.say):
-                shown = [each for each in poll(project, lake, [name]) if each.day == day]
+                shown = [each for each in poll(project, lake, [name]).decisions if each.day == day]
                 failures = fetch_all(project, lake, shown, progress)
             waiting = [
                 f"{each.data.name} waits: {each.detail or each.reason}"

@@ -15,6 +15,7 @@ from responsys_assets.exported.poll import poll
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import digest
 from responsys_assets.orchestration import catalog, jobs
+from responsys_assets.orchestration.alerts import alert_sensor
 from responsys_assets.orchestration.attempts import in_progress, next_attempt
 from responsys_assets.orchestration.failures import TickFailure, plain_tick_failures
 from responsys_assets.orchestration.tags import EXPORTS, WANT
@@ -35,13 +36,14 @@ Outcome = dg.SensorResult | dg.SkipReason
 def build(
     project: Project, known: Mapping[str, jobs.Job], *, automated: bool
 ) -> list[dg.SensorDefinition]:
-    """A sensor for each server that has lists, and one that waits for all lists."""
+    """A sensor for each server that has lists, one that waits for all lists, and the alert."""
     status = dg.DefaultSensorStatus.RUNNING if automated else dg.DefaultSensorStatus.STOPPED
     servers = dict.fromkeys(source.server for source in project.config.lists.values())
-    return [
-        *(exports_ready(project, known, server, status) for server in servers),
-        lists_complete(project, known, status),
-    ]
+    found = [exports_ready(project, known, server, status) for server in servers]
+    found.append(lists_complete(project, known, status))
+    if project.config.alert is not None:
+        found.append(alert_sensor(project, status))
+    return found
 
 
 def exports_ready(
@@ -64,26 +66,34 @@ def exports_ready(
         with plain_tick_failures():
             lake = Lake(project.lake_path)
             try:
-                decisions = poll(project, lake, names)
+                found = poll(project, lake, names)
             except TransientServerError as error:
                 return dg.SkipReason(f"{error} (asked again in {_SECONDS} s)")
-            wants = wanted_exports(decisions, exports_of(lake, names), project)
+            wants = wanted_exports(found.decisions, exports_of(lake, names), project)
             waiting = [
                 f"{each.list}: {each.data.name} waits: {each.detail or each.reason}"
-                for each in decisions
+                for each in found.decisions
                 if each.action == "wait"
             ]
-            done = sum(each.action == "known" for each in decisions)
-            return _requests(context, project, wants, [*waiting, f"{done} exports are known"])
+            done = sum(each.action == "known" for each in found.decisions)
+            said = [*waiting, f"{done} exports are known"]
+            stuck: list[str] = []
+            for unseen in found.unseen:
+                passing = isinstance(unseen.error, TransientServerError)
+                (said if passing else stuck).append(str(unseen))
+            return _requests(context, project, wants, stuck, said)
 
     return sensor
 
 
 def _requests(
-    context: dg.SensorEvaluationContext, project: Project, wants: list[Want], said: list[str]
+    context: dg.SensorEvaluationContext,
+    project: Project,
+    wants: list[Want],
+    stuck: list[str],
+    said: list[str],
 ) -> Outcome:
     requests: list[dg.RunRequest] = []
-    stuck: list[str] = []
     partitions = catalog.days(project)
     for want in wants:
         if len(requests) == _MOST_A_TICK:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,10 @@ from responsys_assets.progress import Advance
 
 CHUNK = 1 << 20
 SMALL_FILE = 65536
+
+
+def ignored(_: RemoteFile) -> None:
+    """What nobody asks for."""
 
 
 class Server(Protocol):
@@ -35,8 +39,11 @@ class Server(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
 
-    def list_folder(self, folder: str) -> list[RemoteFile]:
-        """The regular files of a folder, in no order.
+    def list_folder(
+        self, folder: str, other: Callable[[RemoteFile], None] = ignored
+    ) -> list[RemoteFile]:
+        """The regular files of a folder, in no order; what is none (a link, a pipe, a folder)
+        goes to `other`.
 
         A name that is not UTF-8 is listed with U+FFFD in it, so that no pattern takes it.
         """

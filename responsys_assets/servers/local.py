@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat as modes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ from responsys_assets.servers.base import (
     file_changed,
     file_missing,
     folder_missing,
+    ignored,
     safe_text,
     writing_to,
 )
@@ -51,8 +52,10 @@ class Local:
     ) -> None:
         """Nothing is held between calls."""
 
-    def list_folder(self, folder: str) -> list[RemoteFile]:
-        found = []
+    def list_folder(
+        self, folder: str, other: Callable[[RemoteFile], None] = ignored
+    ) -> list[RemoteFile]:
+        found: list[RemoteFile] = []
         try:
             with os.scandir(os.fsencode(self._root / folder)) as entries:
                 for entry in entries:
@@ -61,8 +64,9 @@ class Local:
                         shown = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:  # gone since it was listed
                         continue
-                    if name is not None and modes.S_ISREG(shown.st_mode):
-                        found.append(_remote(name, shown))
+                    if name is not None:
+                        take = found.append if modes.S_ISREG(shown.st_mode) else other
+                        take(_remote(name, shown))
         except (FileNotFoundError, NotADirectoryError):
             raise folder_missing(self._label, str(self._root / folder)) from None
         except OSError as error:
@@ -86,14 +90,16 @@ class Local:
         return _remote(name, shown) if modes.S_ISREG(shown.st_mode) else None
 
     def fetch(self, folder: str, remote: RemoteFile, target: Path, advance: Advance) -> str:
-        with self._open(folder, remote.name) as source, writing_to(target) as sink:
-            if _remote(remote.name, os.fstat(source)) != remote:
+        with writing_to(target) as sink, self._open(folder, remote.name) as source:
+            before = os.fstat(source)
+            if _remote(remote.name, before) != remote:
                 raise file_changed(self._label, remote.name, "was replaced")
             while data := self._read(source, remote.name, CHUNK):
                 sink.write(data)
                 advance(len(data))
-            after = _remote(remote.name, os.fstat(source))
-            if sink.size != remote.size or after != remote:
+            after = os.fstat(source)
+            # unlike an mtime, a ctime cannot be set back
+            if sink.size != remote.size or after.st_ctime_ns != before.st_ctime_ns:
                 raise file_changed(self._label, remote.name, "was written to")
             if self.stat(folder, remote.name) != remote:
                 raise file_changed(self._label, remote.name, "was replaced or removed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -23,6 +23,7 @@ from responsys_assets.servers.base import (
     file_changed,
     file_missing,
     folder_missing,
+    ignored,
     safe_text,
     writing_to,
 )
@@ -92,14 +93,17 @@ class Sftp:
     ) -> None:
         self._close()
 
-    def list_folder(self, folder: str) -> list[RemoteFile]:
-        found = []
+    def list_folder(
+        self, folder: str, other: Callable[[RemoteFile], None] = ignored
+    ) -> list[RemoteFile]:
+        found: list[RemoteFile] = []
         try:
             with self._session() as session:
                 for raw, shown in session.entries(folder or "."):
                     name = safe_text(raw)
-                    if name is not None and is_regular(shown):
-                        found.append(_remote(name, shown))
+                    if name is not None:
+                        take = found.append if is_regular(shown) else other
+                        take(_remote(name, shown))
         except FileNotFoundError:
             raise folder_missing(self._label, folder) from None
         return found
@@ -117,7 +121,8 @@ class Sftp:
 
     def fetch(self, folder: str, remote: RemoteFile, target: Path, advance: Advance) -> str:
         name = remote.name
-        with self._open(folder, name) as (session, file), writing_to(target) as sink:
+        # the target outside: closing the remote file may fail too, and then it must go
+        with writing_to(target) as sink, self._open(folder, name) as (session, file):
             if _remote(name, session.handle_stat(file)) != remote:
                 raise file_changed(self._label, name, "was replaced")
             with closing(session.blocks(file, remote.size)) as blocks:

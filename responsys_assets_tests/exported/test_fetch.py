@@ -12,11 +12,11 @@ import pytest
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ServerError, TransientServerError
 from responsys_assets.exported.fetch import fetch
-from responsys_assets.exported.poll import look, poll, read_arrivals
+from responsys_assets.exported.poll import look, poll
 from responsys_assets.lake.exports import read_exports
 from responsys_assets.lake.lake import Lake
-from responsys_assets.servers import open_server, sftp
-from responsys_assets_tests.conftest import Account, FaultProxy, MakeProject
+from responsys_assets.servers import open_server
+from responsys_assets_tests.conftest import Account, MakeProject
 
 NAME = "CORE_20260309.csv"
 
@@ -41,7 +41,7 @@ def export(folder: Path, name: str = NAME, content: bytes = b"A\n1\n", ready: st
 
 def take_all(project: Project) -> list[str]:
     lake = Lake(project.lake_path)
-    taken = [d for d in poll(project, lake, project.config.lists) if d.action == "take"]
+    taken = [d for d in poll(project, lake, project.config.lists).decisions if d.action == "take"]
     for decision in taken:
         fetch(project, lake, decision)
     return [decision.data.name for decision in taken]
@@ -103,7 +103,7 @@ def test_a_ready_file_that_cannot_be_read_does_not_keep_its_export(
     export(tmp_path / "files")
     (tmp_path / "files" / f"{NAME}.ready").write_bytes(ready * 1)
     assert take_all(project) == [NAME]
-    (arrival,) = read_arrivals(Lake(project.lake_path), "core")
+    arrival = read_exports(Lake(project.lake_path), "core")[0].arrival
     assert arrival.ready is not None
     text = arrival.ready_text
     assert text is None or len(text) < 70_000
@@ -115,12 +115,12 @@ def test_a_file_that_changes_after_the_decision_is_left_to_the_next_sync(
 ) -> None:
     export(tmp_path / "files")
     lake = Lake(project.lake_path)
-    (decision,) = poll(project, lake, ["core"])
+    (decision,) = poll(project, lake, ["core"]).decisions
     export(tmp_path / "files", content=b"A\n1\n2\n", ready="2")
     with pytest.raises(TransientServerError) as caught:
         fetch(project, lake, decision)
     assert caught.value.code == "file_changed"
-    assert read_arrivals(lake, "core") == []
+    assert read_exports(lake, "core") == []
     assert not (lake.root / "exported").exists()
     assert take_all(project) == [NAME]
 
@@ -147,59 +147,18 @@ def test_exports_of_an_sftp_account_are_found_and_fetched(
     (sftp_folder / "notes.txt").touch()
     before = sftp_account.logins()
     lake = Lake(project.lake_path)
-    decisions = poll(project, lake, ["core", "web"])
+    decisions = poll(project, lake, ["core", "web"]).decisions
     assert sftp_account.logins()[len(before) :].count("connect") == 1
     assert [d.list for d in decisions] == ["core", "web"]
     with open_server(project, "responsys") as server:
         arrivals = [fetch(project, lake, decision, server) for decision in decisions]
     assert arrivals[0].sha256 == hashlib.sha256(content).hexdigest()
-    assert [d.action for d in poll(project, lake, ["core", "web"])] == ["known", "known"]
-    assert [d.list for d in poll(project, lake, ["web"])] == ["web"]
-    (view,) = look(project, "responsys")
+    assert [d.action for d in poll(project, lake, ["core", "web"]).decisions] == ["known", "known"]
+    assert [d.list for d in poll(project, lake, ["web"]).decisions] == ["web"]
+    (view,), unseen = look(project, "responsys")
+    assert not unseen
     assert set(view.lists) == {"core", "web"}
     assert "notes.txt" in {file.name for file in view.listing}
-
-
-@pytest.fixture
-def faulty(
-    make_project: MakeProject,
-    sftp_account: Account,
-    sftp_folder: Path,
-    fault_proxy: FaultProxy,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Project:
-    """A project whose account is behind the fault proxy."""
-    monkeypatch.setattr(sftp, "SILENCE_SECONDS", 0.5)
-    return sftp_project(make_project, sftp_account, sftp_folder.name, port=fault_proxy.port)
-
-
-@pytest.mark.parametrize("freeze", [False, True])
-def test_a_line_that_breaks_once_is_tried_again(
-    faulty: Project,
-    sftp_folder: Path,
-    fault_proxy: FaultProxy,
-    monkeypatch: pytest.MonkeyPatch,
-    freeze: bool,
-) -> None:
-    content = os.urandom(2_000_000)
-    export(sftp_folder, content=content)
-    lake = Lake(faulty.lake_path)
-    (decision,) = poll(faulty, lake, ["core"])
-    with open_server(faulty, "responsys") as server:
-        fault_proxy.after, fault_proxy.freeze = 1_000_000, freeze
-        real = server.fetch
-        tries = []
-
-        def watched(*arguments: Any) -> str:
-            tries.append(1)
-            if len(tries) == 2:
-                fault_proxy.after = None
-            return real(*arguments)
-
-        monkeypatch.setattr(server, "fetch", watched)
-        arrival = fetch(faulty, lake, decision, server)
-    assert len(tries) == 2
-    assert arrival.sha256 == hashlib.sha256(content).hexdigest()
 
 
 def test_an_unreachable_server_and_a_missing_folder_are_errors(

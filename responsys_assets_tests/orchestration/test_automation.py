@@ -322,7 +322,8 @@ def test_a_deadline_that_passed_without_the_export_is_a_failed_run_and_a_failed_
 ) -> None:
     request = _scheduled(world, "deadline_core", dt.datetime(2026, 11, 20, 10, 30, tzinfo=dt.UTC))
     late = world.run_job("deadline_core", tags=request.tags)
-    assert "no export of core for 2026-11-20 has arrived, and its deadline" in failure(late)
+    assert "core is late since 2026-11-20 05:30" in failure(late)
+    assert "no export of core for 2026-11-20 has arrived" in failure(late)
     key = dg.AssetCheckKey(dg.AssetKey(["exported", "core"]), "arrived")
     latest = world.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])
     evaluation = latest[key].evaluation
@@ -330,8 +331,35 @@ def test_a_deadline_that_passed_without_the_export_is_a_failed_run_and_a_failed_
     assert not evaluation.passed
 
 
-def test_a_deadline_is_content_with_an_accepted_export(world: World) -> None:
-    world.send("CORE_20261120.csv", ANN)
-    sync(world.project)
+def test_a_deadline_is_red_until_the_export_comes_and_content_then(world: World) -> None:
     request = _scheduled(world, "deadline_core", dt.datetime(2026, 11, 20, 10, 30, tzinfo=dt.UTC))
+    assert not world.run_job("deadline_core", tags=request.tags).success
+    assert _red(world) == {"arrived", "accepted"}
+    world.send("CORE_20261120.csv", ANN)
+    assert world.obey(world.requests(READY)[0]).success
+    assert _red(world) == set()
     assert world.run_job("deadline_core", tags=request.tags).success
+
+
+def test_a_held_export_is_late_and_says_why(world: World) -> None:
+    world.send("CORE_20261120.csv", ANN, count=2)
+    sync(world.project)
+    late = world.run_job("deadline_core")
+    assert "CORE_20261120.csv is held" in failure(late)
+    assert _red(world) == {"accepted"}
+
+
+def test_an_export_that_is_fetched_and_not_staged_is_red_at_its_deadline(world: World) -> None:
+    world.send("CORE_20261120.csv", ANN)
+    assert world.run("exported/core", day=TODAY).success
+    assert "fetched and not staged" in failure(world.run_job("deadline_core"))
+    assert _red(world) == {"accepted"}
+
+
+def _red(world: World) -> set[str]:
+    """The checks of the list `core` that failed when they were last made."""
+    assets = [dg.AssetKey(["exported", "core"]), dg.AssetKey(["staged", "core"])]
+    keys = [dg.AssetCheckKey(asset, name) for asset in assets for name in ("arrived", "accepted")]
+    found = world.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    evaluations = [each.evaluation for each in found.values()]
+    return {each.check_name for each in evaluations if each is not None and not each.passed}
