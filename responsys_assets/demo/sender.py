@@ -8,7 +8,7 @@ from pathlib import Path
 
 from responsys_assets.errors import PgpError
 from responsys_assets.pgp.home import GpgHome
-from responsys_assets.pgp.process import program
+from responsys_assets.pgp.process import environment, program
 
 
 def encrypt(pieces: Iterable[bytes], target: Path, public_key: Path, *, compress: bool) -> None:
@@ -23,7 +23,7 @@ def encrypt(pieces: Iterable[bytes], target: Path, public_key: Path, *, compress
         command += ["--trust-model", "always", "--no-autostart", "--yes", *compression]
         command += ["--recipient-file", str(public_key), "--output", str(target), "--encrypt"]
         with subprocess.Popen(  # noqa: S603 (fixed arguments)
-            command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()
         ) as process:
             pipe = process.stdin
             if pipe is None:

@@ -71,14 +71,14 @@ class _Merge:
         self._connection = connection
         self._folder = folder
         self._keys = Keys(len(plan.match_columns))
-        self._hold_columns = [permission.hold_columns(source) for source in plan.lists]
+        self._holds = [permission.holds(source) for source in plan.lists]
 
     def choose(self) -> None:
         """Make `latest_<n>`, `permission_<n>` and `chosen`."""
         for n, source in enumerate(self._plan.lists):
             for statement in (
                 *winners.latest_rows(n, source, self._keys),
-                *permission.state_tables(n, source, self._keys, self._hold_columns[n]),
+                *permission.state_tables(n, source, self._keys, self._holds[n]),
             ):
                 run(self._connection, statement)
         run(self._connection, values.choice(self._plan, self._keys))
@@ -90,9 +90,7 @@ class _Merge:
             found = [
                 texts(
                     self._connection,
-                    permission.standing_addresses(
-                        n, source, self._keys, self._hold_columns[n], channel
-                    ),
+                    permission.standing_addresses(n, source, self._keys, self._holds[n], channel),
                 )
                 for n, source in enumerate(self._plan.lists)
                 if channel in permission.channels_of(source)

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from responsys_assets.normalise import WHITESPACE
 from responsys_assets.profiles.live import ListExports
+from responsys_assets.profiles.mended import mended_records
 from responsys_assets.profiles.sql import (
     STAMP,
     Keys,
@@ -26,6 +27,7 @@ from responsys_assets.profiles.sql import (
     of_files,
     rows_of,
 )
+from responsys_assets.profiles.winners import ROW_ID, row_id
 from responsys_assets.system_columns import CHANNELS, Channel
 
 _NEVER = -(2**62)  # an opt-in without a time is older than anything
@@ -51,13 +53,21 @@ def normalised(value: str) -> str:
 
 
 @dataclass(frozen=True)
+class Holds:
+    """The columns of a list's hold files, and the row ids of records that were mended since."""
+
+    columns: frozenset[str]
+    mended: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class _Marks:
     """Everything one list says about permission: rows and holds, one by one."""
 
     number: int
     source: ListExports
     keys: Keys
-    hold_columns: frozenset[str]
+    holds: Holds
 
     def read(self, channels: Iterable[Channel], *, addresses: bool = False) -> Sql:
         """A subquery of keys, `since` (when an opt-out counts), `us` and what each channel says."""
@@ -66,13 +76,15 @@ class _Marks:
         holds = dict(rows)
         for channel in channels:
             rows[channel.name] = _value(channel.permission, columns)
-            holds[channel.name] = _value(channel.permission, self.hold_columns)
+            holds[channel.name] = _value(channel.permission, self.holds.columns)
             if addresses:
                 rows[f"{channel.name}_address"] = _value(channel.address, columns)
-                holds[f"{channel.name}_address"] = _value(channel.address, self.hold_columns)
+                holds[f"{channel.name}_address"] = _value(channel.address, self.holds.columns)
         staged = of_files(rows_of(self.source.sources), f"marks_{self.number}", rows)
         # a re-sent export takes the place of its first version: so do the rejects
+        holds["place"] = ROW_ID
         held = of_files(holds_of(self.source.in_force), f"held_{self.number}", holds)
+        mended = Sql("", {f"mended_{self.number}": list(self.holds.mended)})
         names = comma(name for name in rows if name not in CHANNELS)
         said = comma(f"{normalised(c.name)} AS {c.name}" for c in channels)
         only_out = comma(
@@ -80,9 +92,11 @@ class _Marks:
         )
         return combine(
             f"(SELECT {names}, {said} FROM {staged} UNION ALL "
-            f"SELECT {names}, {only_out} FROM {held})",
+            f"SELECT {names}, {only_out} FROM {held} "
+            f"WHERE place NOT IN (SELECT unnest($mended_{self.number}::BIGINT[])))",
             staged,
             held,
+            mended,
             Sql("", {"whitespace": WHITESPACE}),
         )
 
@@ -93,15 +107,13 @@ def _value(column: str, columns: Iterable[str]) -> str:
     return f"coalesce(CAST(r.{identifier(column)} AS VARCHAR), '')"
 
 
-def state_tables(
-    number: int, source: ListExports, keys: Keys, hold_columns: frozenset[str]
-) -> Iterator[Sql]:
+def state_tables(number: int, source: ListExports, keys: Keys, holds: Holds) -> Iterator[Sql]:
     """Statements that make `permission_<number>`: for each key the time of its last opt-out and
     opt-in of each channel, and `states`, the states of all channels."""
     channels = channels_of(source)
     if not channels:
         return
-    marks = _Marks(number, source, keys, hold_columns).read(channels)
+    marks = _Marks(number, source, keys, holds).read(channels)
     times = comma(
         f"max(CASE WHEN {c.name} = 'O' THEN since END) AS {c.name}_out, "
         f"max(CASE WHEN {c.name} = 'I' THEN coalesce(us, {_NEVER}) END) AS {c.name}_in"
@@ -123,13 +135,13 @@ def state_tables(
 
 
 def standing_addresses(
-    number: int, source: ListExports, keys: Keys, hold_columns: frozenset[str], channel: Channel
+    number: int, source: ListExports, keys: Keys, holds: Holds, channel: Channel
 ) -> Sql:
     """A query for the addresses, as they were sent, of every opt-out that still stands.
 
     An opt-out without a key has no opt-in that could end it.
     """
-    marks = _Marks(number, source, keys, hold_columns).read((channel,), addresses=True)
+    marks = _Marks(number, source, keys, holds).read((channel,), addresses=True)
     name = channel.name
     return combine(
         f"SELECT DISTINCT m.{name}_address AS address FROM {marks} AS m LEFT JOIN ("
@@ -153,10 +165,13 @@ def unknown_values(number: int, source: ListExports) -> Sql:
     return combine(f"SELECT {counts} FROM {rows}", rows, Sql("", {"whitespace": WHITESPACE}))
 
 
-def hold_columns(source: ListExports) -> frozenset[str]:
-    """The columns that any hold file of a list has."""
-    return frozenset(
-        name for file in holds_of(source.in_force) for name in pq.read_schema(file.path).names
+def holds(source: ListExports) -> Holds:
+    """What the hold files of a list have in common."""
+    return Holds(
+        frozenset(
+            name for file in holds_of(source.in_force) for name in pq.read_schema(file.path).names
+        ),
+        tuple(row_id(seq, record) for seq, record in mended_records(source)),
     )
 
 

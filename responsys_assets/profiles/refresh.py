@@ -24,7 +24,7 @@ from responsys_assets.profiles.plan import (
 )
 from responsys_assets.progress import Progress
 
-CODE = 1
+CODE = 2
 """Rises when the same exports and rules would make other profiles than before."""
 
 

@@ -25,6 +25,11 @@ ROW_ID = f"{SEQ} * {_RECORDS} + r._record"
 """Where a row is: its export and its record."""
 
 
+def row_id(seq: int, record: int) -> int:
+    """The same for a row that is known."""
+    return seq * _RECORDS + record
+
+
 def time_of_place(place: str) -> str:
     """The time in a place, shifted so that 0 is none."""
     return f"({place} >> 64)::BIGINT"

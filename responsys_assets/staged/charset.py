@@ -7,7 +7,6 @@ byte rejects one record and not the file, and its raw bytes can be given back ex
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ _BOMS = {
     "utf-16-be": codecs.BOM_UTF16_BE,
 }
 _FOREIGN = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_ASCII = 0x80
 _CUT_OFF = b"\xff"  # what stands for half a UTF-16 unit at the end of a file
 
 
@@ -78,7 +78,7 @@ class Charset:
             return memoryview(chunk)
         if self._wide:
             return self._decode_wide(bytes(chunk), final=final)
-        if np.frombuffer(chunk, np.uint8).max(initial=0) < 0x80:
+        if np.frombuffer(chunk, np.uint8).max(initial=0) < _ASCII:
             return memoryview(chunk)
         text = codecs.decode(bytes(chunk), self._codec, self._errors)
         return text.encode("utf-8", "surrogatepass")
@@ -94,17 +94,17 @@ class Charset:
         text = chunk[:whole].decode(self._codec, "surrogatepass").encode("utf-8", "surrogatepass")
         return text + _CUT_OFF if final and self._half else text
 
-    def offsets(self, text: Bytes, places: Sequence[int]) -> list[int]:
+    def offsets(self, text: Bytes, places: NDArray[np.int32]) -> NDArray[np.int64]:
         """How many bytes of the file each ascending place in decoded text stands for."""
-        if self._codec == "utf-8":
-            return list(places)
-        widths = self._widths[text[: places[-1]]] if places else np.zeros(0, np.uint8)
-        out, at, sum_so_far = [], 0, 0
-        for place in places:
-            sum_so_far += int(widths[at:place].sum(dtype=np.int64))
-            at = place
-            out.append(sum_so_far)
-        return out
+        if self._codec == "utf-8" or not len(places):
+            return places.astype(np.int64)
+        sums = np.zeros(int(places[-1]) + 1, np.int32)
+        np.cumsum(self._widths[text[: places[-1]]], out=sums[1:])
+        return sums[places].astype(np.int64)
+
+    def is_as_sent(self, text: Bytes) -> bool:
+        """Whether text is byte for byte what the file has."""
+        return self._codec == "utf-8" or not (self._wide or text.max(initial=0) >= _ASCII)
 
     def raw(self, text: bytes) -> bytes:
         """The bytes of the file that were decoded to this text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -30,6 +31,7 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
 _DELIMITERS = {",": "comma", ";": "semicolon", "|": "pipe", "\t": "tab"}
+_LIKE_A_COLUMN = re.compile(r"[A-Z]+(_[A-Z]*)+$")
 _TRUE = ["true", "t", "yes", "y", "1"]
 _FALSE = ["false", "f", "no", "n", "0"]
 _INTEGER = r"^[+-]?[0-9]+$"
@@ -73,8 +75,9 @@ def layout_of(names: Sequence[str], source: ProfileList, match_on: Sequence[str]
     if missing:
         raise HeldError(
             "missing_column",
-            f"the file has no column {_listed(missing)}; it has {_listed(final)}. Mend the export, "
-            "or the list's configuration if the column has another name now",
+            f"the file has no column {_listed(missing)}; it has "
+            f"{_listed(_sayable(final, missing, source, match_on))}. Mend the export, or the "
+            "list's configuration if the column has another name now",
         )
     _check_names(final)
     place = {name: index for index, name in enumerate(final)}
@@ -122,6 +125,18 @@ def _check_is_header(
             "the first line looks like a record and not like a header; mend the export, or set "
             "header: false and list the columns in order",
         )
+
+
+def _sayable(
+    final: Sequence[str], missing: Sequence[str], source: ProfileList, match_on: Sequence[str]
+) -> list[str]:
+    """The names of a header for a message; where none was expected it may be a record, of which
+    only what looks like a column's name is said."""
+    if len(missing) < len({*match_on, *source.columns, *source.rename}):
+        return [*final]
+    names = [name for name in final if _LIKE_A_COLUMN.match(name)]
+    hidden = len(final) - len(names)
+    return [*names, f"{hidden} other columns"] if hidden else names
 
 
 def _spelled(mark: str) -> str:

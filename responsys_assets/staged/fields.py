@@ -59,6 +59,17 @@ class Fields:
         return Fields(np.ascontiguousarray(self.views[:, rows]), self.buffers)
 
 
+def binary(text: Bytes, starts: Places, ends: Places) -> pa.Array:
+    """Pieces of a text as `binary`; behind the text must be some bytes more."""
+    made = []
+    for at in range(0, len(starts), _CHUNK):
+        views = pa.py_buffer(_views(text, starts[at : at + _CHUNK], ends[at : at + _CHUNK], 0))
+        count = len(starts[at : at + _CHUNK])
+        buffers = [None, views, pa.py_buffer(text)]
+        made.append(pa.Array.from_buffers(pa.binary_view(), count, buffers).cast(pa.binary()))
+    return pa.concat_arrays(made) if made else pa.array([], pa.binary())
+
+
 def good_fields(text: Bytes, cut: Cut, dialect: Dialect) -> Fields:
     """The fields of the good records of a block; `text` is kept, not copied."""
     rows, columns = cut.ends.shape
@@ -171,6 +182,15 @@ def _closing_quote(raw: bytes, at: int) -> int | None:
             return end
         at = end + 2
     return None
+
+
+def bare_ends(text: Bytes, starts: Places, ends: Places, dialect: Dialect) -> Places:
+    """Where records end without their line ends, which some may lack."""
+    ended = text[ends - 1] == dialect.newline
+    bare: Places = ends - ended.astype(ends.dtype)
+    if dialect.newline == _LF:
+        bare -= (ended & (bare > starts) & (text[bare - 1] == _CR)).astype(ends.dtype)
+    return bare
 
 
 def without_line_end(raw: bytes, dialect: Dialect) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,17 +12,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from responsys_assets.normalise import is_odd_permission
+from responsys_assets.staged.bits import Places
 from responsys_assets.staged.blocks import Block
 from responsys_assets.staged.charset import Bytes
-from responsys_assets.staged.fields import good_fields, without_line_end
-from responsys_assets.staged.holds import DamagedHolds
+from responsys_assets.staged.damaged import DamagedRecords, damaged_holds
+from responsys_assets.staged.fields import bare_ends, binary, good_fields
 from responsys_assets.staged.judge import Tally
-from responsys_assets.staged.quarantine import RAW_LIMIT, Quarantine, Reject
+from responsys_assets.staged.quarantine import RAW_LIMIT, Kind, Quarantine, Rejects
 from responsys_assets.staged.reading import Reading
 from responsys_assets.staged.rows import Rows, holds_of, judge_rows, to_arrow
-from responsys_assets.staged.splitter import PADDING, Cut, Splitter
+from responsys_assets.staged.splitter import FAULTS, PADDING, Cut, Splitter
 
 _ASCII = 0x80
+_DAMAGES: list[Kind] = [(fault, "") for fault in (*FAULTS, "bad_encoding")]
 _PIECE = 1 << 14  # bytes to decode at a time
 
 
@@ -40,14 +42,14 @@ class Position:
 
 
 @dataclass(frozen=True)
-class _Fault:
-    """A rejected record of a block: its first and last byte, which record it is, what is wrong."""
+class _Faults:
+    """Rejected records of a block, ascending: where, which record, which of `kinds` is wrong."""
 
-    start: int
-    end: int
-    order: int
-    reason: str
-    column: str = ""
+    starts: Places
+    ends: Places
+    order: Places
+    kind: NDArray[np.int16]
+    kinds: Sequence[Kind]
 
 
 class Intake:
@@ -82,7 +84,7 @@ class Intake:
 
     def _move_on(self, text: Bytes, cut: Cut, used: int) -> None:
         position, tally = self._position, self.tally
-        position.byte += self._reading.charset.offsets(text, [used])[0]
+        position.byte += int(self._reading.charset.offsets(text, np.array([used], np.int32))[0])
         position.line += int(np.searchsorted(cut.lines, used))
         position.record += cut.records
         tally.records += cut.records
@@ -132,55 +134,56 @@ class Intake:
         )
 
     def _reject_rows(self, text: Bytes, cut: Cut, rows: Rows, which: NDArray[np.int64]) -> None:
-        faults = [
-            _Fault(int(cut.starts[row]), int(cut.ends[row, -1]), int(cut.order[row]), *reason)
-            for row, reason in zip(which, (rows.reasons[code] for code in rows.faults), strict=True)
-        ]
+        ends = cut.ends[which, -1] + 1
+        faults = _Faults(cut.starts[which], ends, cut.order[which], rows.faults, rows.reasons)
         rejects, _ = self._rejects(text, cut, faults)
-        records = pl.Series([reject.record for reject in rejects], dtype=pl.Int64)
-        self._quarantine.add(rejects, holds_of(rows, records, self._reading))
+        self._quarantine.add(rejects)
+        self._quarantine.hold(holds_of(rows, pl.Series(rejects.record), self._reading))
 
     def _reject_damaged(self, text: Bytes, cut: Cut, undecodable: NDArray[np.int64]) -> None:
-        faults = [_Fault(span.start, span.end - 1, span.order, span.fault) for span in cut.spans]
-        faults += [
-            _Fault(int(cut.starts[n]), int(cut.ends[n, -1]), int(cut.order[n]), "bad_encoding")
-            for n in undecodable
-        ]
-        faults.sort(key=lambda fault: fault.start)
-        rejects, texts = self._rejects(text, cut, faults)
-        holds = DamagedHolds(self._reading.layout, self._reading.dialect)
-        for reject, record in zip(rejects, texts, strict=True):
-            if reject.reason == "bad_encoding":
-                holds.add_undecodable(reject.record, record)
-            else:
-                holds.add(reject.record, record)
-        self._quarantine.add(rejects, holds.frame())
+        spans = cut.spans
+        bad = np.full(len(undecodable), len(FAULTS), np.int16)
+        starts = np.concatenate([spans.starts, cut.starts[undecodable]])
+        ascending = np.argsort(starts)
+        faults = _Faults(
+            starts[ascending],
+            np.concatenate([spans.ends, cut.ends[undecodable, -1] + 1])[ascending],
+            np.concatenate([spans.order, cut.order[undecodable]])[ascending],
+            np.concatenate([spans.faults.astype(np.int16), bad])[ascending],
+            _DAMAGES,
+        )
+        rejects, ends = self._rejects(text, cut, faults)
+        self._quarantine.add(rejects)
+        records = DamagedRecords(
+            text, faults.starts, ends, rejects.record, faults.kind == len(FAULTS)
+        )
+        for holds in damaged_holds(records, self._reading.layout, self._reading.dialect):
+            self._quarantine.hold(holds)
 
-    def _rejects(
-        self, text: Bytes, cut: Cut, faults: list[_Fault]
-    ) -> tuple[list[Reject], list[bytes]]:
-        """The rejects of faults in ascending order, and their texts without line ends."""
-        position, reading = self._position, self._reading
-        starts = [fault.start for fault in faults]
-        lines = position.line + np.searchsorted(cut.lines, starts)
-        texts = [
-            without_line_end(text[fault.start : fault.end + 1].tobytes(), reading.dialect)
-            for fault in faults
-        ]
-        rejects = [
-            Reject(
-                record=position.record + 1 + fault.order,
-                byte=position.byte + offset,
-                line=int(line),
-                reason=fault.reason,
-                column=fault.column,
-                raw=reading.charset.raw(record)[:RAW_LIMIT],
+    def _rejects(self, text: Bytes, cut: Cut, faults: _Faults) -> tuple[Rejects, Places]:
+        """The rejects of faults in ascending order, and their ends without line ends."""
+        position, charset = self._position, self._reading.charset
+        starts = faults.starts
+        ends = bare_ends(text, starts, faults.ends, self._reading.dialect)
+        if charset.is_as_sent(text):
+            raw = binary(text, starts, np.minimum(ends, starts + RAW_LIMIT))
+        else:
+            raw = pa.array(
+                [
+                    charset.raw(text[start:end].tobytes())[:RAW_LIMIT]
+                    for start, end in zip(starts, ends, strict=True)
+                ],
+                pa.binary(),
             )
-            for fault, offset, line, record in zip(
-                faults, reading.charset.offsets(text, starts), lines, texts, strict=True
-            )
-        ]
-        return rejects, texts
+        rejects = Rejects(
+            record=position.record + 1 + faults.order.astype(np.int64),
+            byte=position.byte + charset.offsets(text, starts),
+            line=position.line + np.searchsorted(cut.lines, starts),
+            kind=faults.kind,
+            raw=raw,
+            kinds=faults.kinds,
+        )
+        return rejects, ends
 
 
 def _undecodable(text: Bytes, cut: Cut) -> NDArray[np.int64]:

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from responsys_assets.staged.columns import RECORD, Layout
 from responsys_assets.staged.parquet import ParquetFile
 
 RAW_LIMIT = 1 << 20
 _FLUSH_BYTES = 8 << 20
+_REJECT_BYTES = 26
+Numbers = NDArray[np.int64]
 
+_NAMES = pa.dictionary(pa.int16(), pa.string())
 _SCHEMA = pa.schema(
     [
         ("record", pa.int64()),
         ("byte", pa.int64()),
         ("line", pa.int64()),
-        ("reason", pa.string()),
-        ("column", pa.string()),
-        ("detail", pa.string()),
+        ("reason", _NAMES),
+        ("column", _NAMES),
+        ("detail", _NAMES),
         ("raw", pa.binary()),
     ]
 )
-_PLAIN = ("record", "byte", "line", "reason", "column", "raw")
 _DETAILS = {
     "ragged": "the record has another number of columns than the header",
     "misquoted": "a quote stands where none may be, or is missing",
@@ -44,16 +48,23 @@ _DETAILS = {
 }
 
 
-@dataclass(frozen=True)
-class Reject:
-    """A rejected record: ordinal, offset in the file, physical line, reason, raw bytes."""
+Kind = tuple[str, str]
+"""Why a record is rejected, and the column whose value it is, if it is one."""
 
-    record: int
-    byte: int
-    line: int
-    reason: str
-    column: str
-    raw: bytes
+
+@dataclass(frozen=True)
+class Rejects:
+    """Rejected records: ordinals, offsets in the file, physical lines, which of `kinds`, raw bytes.
+
+    Arrays of one length.
+    """
+
+    record: Numbers
+    byte: Numbers
+    line: Numbers
+    kind: NDArray[np.int16]
+    raw: pa.Array
+    kinds: Sequence[Kind]
 
 
 class Quarantine:
@@ -66,22 +77,33 @@ class Quarantine:
         self._paths = {"rejects": rejects, "holds": holds}
         self._layout = layout
         self._files: dict[str, ParquetFile] = {}
-        self._rejects: list[Reject] = []
+        self._kinds: dict[Kind, int] = {}
+        self._rejects: list[Rejects] = []
         self._holds: list[pl.DataFrame] = []
         self._bytes = 0
+        self._last_unidentified = 0
         self.reasons: Counter[str] = Counter()
         self.unidentified = 0
 
-    def add(self, rejects: Iterable[Reject], holds: pl.DataFrame) -> None:
-        """Rejects of a block, and their holds (see holds.py)."""
-        for reject in rejects:
-            self._rejects.append(reject)
-            self.reasons[reject.reason] += 1
-            self._bytes += len(reject.raw) + 100
-        no_key = holds.filter(pl.col(self._layout.key_names[0]).is_null())
-        self.unidentified += no_key[RECORD].n_unique()
+    def add(self, rejects: Rejects) -> None:
+        """Rejects of a block."""
+        codes = np.zeros(len(rejects.kinds), np.int16)
+        for kind, count in zip(*np.unique(rejects.kind, return_counts=True), strict=True):
+            why = rejects.kinds[kind]
+            codes[kind] = self._kinds.setdefault(why, len(self._kinds))
+            self.reasons[why[0]] += int(count)
+        self._rejects.append(replace(rejects, kind=codes[rejects.kind]))
+        self._bytes += rejects.raw.nbytes + len(rejects.raw) * _REJECT_BYTES
+
+    def hold(self, holds: pl.DataFrame) -> None:
+        """What rejects of a block still say (see holds.py); a record's holds follow each other."""
+        nobody = holds.filter(pl.col(self._layout.key_names[0]).is_null())[RECORD].unique().sort()
+        self.unidentified += len(nobody)
+        if len(nobody):
+            self.unidentified -= int(nobody[0] == self._last_unidentified)
+            self._last_unidentified = int(nobody[-1])
         self._holds.append(holds)
-        self._bytes += holds.height * 100
+        self._bytes += int(holds.estimated_size())
 
     def end_block(self) -> None:
         """Write what was gathered if it is much; in the order of the file, block by block."""
@@ -101,14 +123,37 @@ class Quarantine:
 
     def _flush(self) -> None:
         if self._rejects:
-            self._rejects.sort(key=lambda reject: reject.record)
-            columns = {name: [getattr(r, name) for r in self._rejects] for name in _PLAIN}
-            columns["detail"] = [_DETAILS[r.reason] for r in self._rejects]
-            self._write("rejects", pa.table(columns, schema=_SCHEMA))
+            self._write("rejects", self._table(self._rejects))
         holds = [frame for frame in self._holds if frame.height]
         if holds:
             self._write("holds", pl.concat(holds).sort(RECORD, maintain_order=True).to_arrow())
         self._rejects, self._holds, self._bytes = [], [], 0
+
+    def _table(self, rejects: Sequence[Rejects]) -> pa.Table:
+        record, byte, line, kind = (
+            np.concatenate([getattr(some, name) for some in rejects])
+            for name in ("record", "byte", "line", "kind")
+        )
+        order = np.argsort(record)
+        raw = pa.concat_arrays([some.raw for some in rejects]).take(pa.array(order))
+
+        def named(names: Sequence[str]) -> pa.Array:
+            distinct = list(dict.fromkeys(names))  # Parquet wants each name once
+            codes = np.array([distinct.index(name) for name in names], np.int16)
+            return pa.DictionaryArray.from_arrays(codes[kind[order]], distinct)
+
+        return pa.table(
+            {
+                "record": record[order],
+                "byte": byte[order],
+                "line": line[order],
+                "reason": named([reason for reason, _ in self._kinds]),
+                "column": named([column for _, column in self._kinds]),
+                "detail": named([_DETAILS[reason] for reason, _ in self._kinds]),
+                "raw": raw,
+            },
+            schema=_SCHEMA,
+        )
 
     def _write(self, kind: str, table: pa.Table) -> None:
         if kind not in self._files:

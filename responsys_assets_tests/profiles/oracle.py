@@ -8,7 +8,7 @@ from typing import Any
 
 from responsys_assets.config.models import Priority, Profiles
 from responsys_assets.system_columns import CHANNELS, DELIVERABILITY_COLUMNS, PERMISSION_COLUMNS
-from responsys_assets_tests.profiles.worlds import Key, Sent
+from responsys_assets_tests.profiles.worlds import Hold, Key, Sent
 
 OLDEST = -(10**18)
 
@@ -100,10 +100,32 @@ class Oracle:
                     sent_to = row.values.get(address, "")
                     found.append((row.key, state, row.updated_us, since, sent_to))
             for hold in export.holds if export in self.in_force(name) else ():
+                if self.mended(name, export, hold):
+                    continue
                 if hold.values.get(permission) == "O":
                     since = stamp if hold.updated_us is None else hold.updated_us
                     found.append((hold.key, "O", hold.updated_us, since, hold.values.get(address)))
         return found
+
+    def mended(self, name: str, export: Sent, hold: Hold) -> bool:
+        """Whether a later increment of the stamp has more of what the rejected record may be."""
+        ordered = self.in_force(name)
+        again = [
+            e
+            for e in ordered[ordered.index(export) + 1 :]
+            if (e.stamp, e.kind) == (export.stamp, export.kind)
+        ]
+        record = [h for h in export.holds if h is hold or (h.record and h.record == hold.record)]
+        signs: set[tuple[str, Any]] = {("", h.key) for h in record if h.key is not None}
+        addresses = {channel.address for channel in CHANNELS.values()}
+        signs |= {(c, v) for h in record for c, v in h.values.items() if c in addresses and v}
+
+        def count(one: Sent, column: str, value: Any) -> int:
+            if not column:
+                return sum(row.key == value for row in one.rows)
+            return sum(tidy(row.values.get(column, ""), column) == value for row in one.rows)
+
+        return any(count(e, *sign) > count(export, *sign) for sign in signs for e in again)
 
     def standing(self, name: str, permission: str, address: str) -> list[tuple[Any, Any]]:
         """(key, address) of every opt-out without a strictly later opt-in."""

@@ -46,11 +46,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Hold:
-    """What a rejected record still says; `key` None if it cannot be read."""
+    """What a rejected record still says; `key` None if it cannot be read.
+
+    A record that may have had one of several keys has as many holds: its number in all of them.
+    """
 
     key: Key | None
     values: Mapping[str, str] = field(default_factory=dict)
     updated_us: int | None = None
+    record: int | None = None
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,7 @@ def _holds(sent: Sent) -> pl.DataFrame:
     schema |= {name: pl.String() for name in texts}
     rows = [
         [
-            *(len(sent.rows) + number, hold.updated_us),
+            *(hold.record or len(sent.rows) + number, hold.updated_us),
             *(hold.key or (None,) * sent.width),
             *(hold.values.get(c, "") for c in texts),
         ]

@@ -101,6 +101,14 @@ class Bench:
             arrival.write(work, folder / f"{arrival.identity}.arrival.json")
         return self.export(arrival.export_id)
 
+    def forget(self, export: Export) -> None:
+        """Remove all that the lake has of an export: a loop of many would look at them all."""
+        for path in (*export.folder.iterdir(), export.receipt, export.parquet):
+            path.unlink(missing_ok=True)
+        for path in (export.holds, export.rejects):
+            path.unlink(missing_ok=True)
+        export.folder.rmdir()
+
     def decide(self, export: Export, action: Action) -> Export:
         number = len(export.verdicts) + 1
         verdict = Verdict(

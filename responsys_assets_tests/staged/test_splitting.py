@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from responsys_assets.staged.fields import good_fields
 from responsys_assets.staged.records import Dialect
-from responsys_assets.staged.splitter import LIMIT, PADDING, Splitter
+from responsys_assets.staged.splitter import FAULTS, LIMIT, PADDING, Splitter
 
 PLAIN = Dialect(ord(","), quoted=True)
 
@@ -46,8 +46,13 @@ def split(
         fields = good_fields(text, cut, dialect)
         values = [fields.column(index).to_pylist() for index in range(columns)]
         found.rows += zip(*values, strict=True)
-        found.faults += [(span.fault, whole[span.start : span.end]) for span in cut.spans]
-        orders = [*cut.order.tolist(), *(span.order for span in cut.spans)]
+        found.faults += [
+            (FAULTS[fault], whole[start:end])
+            for start, end, fault in zip(
+                cut.spans.starts, cut.spans.ends, cut.spans.faults, strict=True
+            )
+        ]
+        orders = [*cut.order.tolist(), *cut.spans.order.tolist()]
         found.orders += sorted(found.records + order for order in orders)
         found.blank += cut.blank
         found.records += cut.records
@@ -64,6 +69,7 @@ values = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 4).flatmap(
         lambda columns: st.lists(st.tuples(*[values] * columns), min_size=1, max_size=12)
@@ -96,6 +102,7 @@ def test_a_well_formed_file_reads_as_python_reads_it(
 plain = st.text(st.sampled_from('ab"é 0'), max_size=14)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(plain, plain, plain), min_size=1, max_size=12),
     st.sampled_from([(10, "\n"), (10, "\r\n"), (13, "\r")]),
@@ -114,7 +121,7 @@ def test_every_field_with_a_doubled_quote_is_read_even_if_there_are_very_many() 
     assert set(split(data, 3, block=1 << 22).rows) == {('a "b" c and more', '"', "z")}
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.binary(max_size=60).map(lambda noise: bytes(b'a",\n\r|'[byte % 6] for byte in noise)),
     st.integers(1, 3),
@@ -129,6 +136,7 @@ def test_whatever_comes_the_spans_tile_it(
     assert found.records == len(found.rows) + len(found.faults)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_mutated_file_is_staged_or_rejected_record_by_record(data: st.DataObject) -> None:
     rows = [(str(n), f"name {n}", "x\ny" if n % 7 == 0 else "") for n in range(60)]
@@ -189,6 +197,28 @@ def test_a_record_cut_by_a_quote_before_a_line_end_is_one_reject() -> None:
     found = split(b'"1","a"\nb","c"\n"2","x","y"\n', 3)
     assert [fault for fault, _ in found.faults] == ["misquoted"]
     assert found.rows == [("2", "x", "y")]
+
+
+@pytest.mark.parametrize("block", [1, 9, 1 << 20])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'"1","a","line"\nbreak"\n',
+        b'"1","a","line"\n\nb\nc\nd"\n',
+        b'"1","w"\nx\ny\nz","b"\n',
+        b'"1","x\ny"\nz","line\nbreak"\n',
+    ],
+)
+def test_no_part_of_a_record_that_a_quote_cut_is_staged(damaged: bytes, block: int) -> None:
+    found = split(b'"0","x","y"\n' + damaged + b'"2","x","y"\n', 3, block=block)
+    assert found.faults == [("misquoted", damaged)]
+    assert found.rows == [("0", "x", "y"), ("2", "x", "y")]
+
+
+def test_a_ragged_line_after_a_damaged_one_is_a_reject_of_its_own() -> None:
+    found = split(b'1,"a"x\n2\n\n3\n4,c\n', 2)
+    assert found.faults == [("misquoted", b'1,"a"x\n'), ("ragged", b"2\n"), ("ragged", b"3\n")]
+    assert (found.rows, found.blank) == ([("4", "c")], 1)
 
 
 def test_ragged_lines_are_rejected_one_by_one() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import gzip
-import io
 import os
 import resource
 import stat
@@ -14,8 +12,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from responsys_assets.errors import ConfigError, LakeError
 from responsys_assets.lake.publish import sha256_of
@@ -404,30 +400,3 @@ def test_odd_permissions_are_reported_and_staged_as_they_are(bench: Bench) -> No
     staged = bench.stage(lines("id,EMAIL_PERMISSION_STATUS_", "1,i", "2,Y", "3,"))
     assert [row[1] for row in staged.data] == ["i", "Y", ""]
     assert "EMAIL_PERMISSION_STATUS_ (1)" in staged.outcome.detail
-
-
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(data=st.data())
-def test_any_damage_leaves_every_record_staged_or_rejected(
-    bench: Bench, data: st.DataObject
-) -> None:
-    text = io.StringIO()
-    rows = [(str(n), f"näme {n}", str(n), "2026-05-01 00:00:00") for n in range(40)]
-    csv.writer(text, lineterminator="\n").writerows([("id", "name", "n", "u"), *rows])
-    content = bytearray(text.getvalue().encode())
-    for place in data.draw(st.lists(st.integers(12, len(content) - 1), max_size=8)):
-        content[place] = data.draw(st.integers(0, 255))
-    staged = bench.stage(bytes(content), columns={"n": "integer"}, updated_at="u")
-    outcome = staged.outcome
-    assert outcome.state == "staged"
-    assert outcome.records == outcome.staged + outcome.rejected
-    assert len(staged.rows) == outcome.staged
-    assert len(staged.rejects) == outcome.rejected
-    places = [row["_record"] for row in staged.rows] + [r["record"] for r in staged.rejects]
-    assert sorted(places) == list(range(1, outcome.records + 1))
-    for reject in staged.rejects:
-        assert content[reject["byte"] :].startswith(reject["raw"])
-        assert content.count(b"\n", 0, reject["byte"]) + 1 == reject["line"]
-    assert {hold["_record"] for hold in staged.holds} == {r["record"] for r in staged.rejects}
