@@ -1,12 +1,38 @@
-"""Telling Dagster what a command did, where there is a Dagster to tell."""
+"""Dagster's own folder, and telling Dagster what a command did where there is one to tell."""
 
 from __future__ import annotations
 
 import importlib
 import os
+from importlib.resources import files
+from pathlib import Path
 
 from responsys_assets.config.project import Project
+from responsys_assets.lake.publish import disk_errors, make_private_folder
 from responsys_assets.progress import Progress
+
+HOME = ".dagster"
+INSTANCE = "dagster.yaml"
+
+
+def prepare_dagster_home(project: Project) -> Path:
+    """`$DAGSTER_HOME`, else a folder beside the configuration: private, and with settings.
+
+    Raises:
+        LakeError: if it cannot be made.
+    """
+    said = os.environ.get("DAGSTER_HOME")
+    home = Path(said) if said else project.file.parent / HOME
+    with disk_errors(f"cannot make {home}"):
+        make_private_folder(home)
+        if not (home / INSTANCE).exists():
+            (home / INSTANCE).write_text(instance_settings())
+    return home.absolute()
+
+
+def instance_settings() -> str:
+    """What a `dagster.yaml` for one machine says."""
+    return (files("responsys_assets.templates") / INSTANCE).read_text()
 
 
 def tell_dagster(project: Project, progress: Progress) -> None:

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from responsys_assets.commands.cli import Command, Reply, State, pass_state
+from responsys_assets.commands.dagster_home import HOME, INSTANCE
 from responsys_assets.config.loader import DEFAULT_FILE
 from responsys_assets.config.schema import json_schema
 from responsys_assets.errors import ConfigError
@@ -21,6 +22,7 @@ _TEMPLATES = {
     ".env.example": "env.example",
     ".gitignore": "gitignore",
     "workspace.yaml": "workspace.yaml",
+    f"{HOME}/{INSTANCE}": INSTANCE,
 }
 
 
@@ -34,7 +36,7 @@ def init_command(_: State, folder: Path) -> Reply:
     def show(console: Console) -> None:
         lines = [
             f"A project to start from is in {folder}:",
-            *(f"  {path.name}" for path in made),
+            *(f"  {path.relative_to(folder.absolute())}" for path in made),
             "",
             "Next:",
             f"  1. cd {folder} && responsys keys new    and upload the public parts it prints",
@@ -67,5 +69,6 @@ def write_project(folder: Path) -> list[Path]:
     with disk_errors(f"cannot write the project to {folder}"):
         make_private_folder(folder)
         for name, text in content.items():
+            make_private_folder((folder / name).parent)
             (folder / name).write_text(text)
     return [folder / name for name in content]

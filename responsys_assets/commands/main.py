@@ -30,6 +30,7 @@ COMMANDS = {
     "status": ("status", "Lists, last exports, held files, snapshots, deliveries."),
     "rejects": ("rejects", "Rejected records with reason, record, byte and line."),
     "path": ("path", "The data files of an asset's current state, one a line."),
+    "ui": ("ui", "The Dagster UI, for this machine alone, and Dagster's daemon."),
     "prune": ("upkeep", "Apply retention."),
     "verify": ("upkeep", "Re-hash everything that receipts and manifests name."),
 }

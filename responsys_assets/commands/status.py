@@ -15,6 +15,8 @@ from responsys_assets.commands.terminal import table
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.deliveries.status import DeliveryStatus
 from responsys_assets.deliveries.status import status as delivery_status
+from responsys_assets.errors import ExitCode
+from responsys_assets.exported.deadlines import Late, late
 from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
 
@@ -22,18 +24,22 @@ from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
 @click.command("status", cls=Command)
 @pass_state
 def status_command(state: State) -> Reply:
-    """Lists, last exports, held files, snapshots, deliveries."""
+    """Lists, last exports, held files, snapshots, deliveries.
+
+    Asks no server. 3 if a list is late: its deadline passed without an accepted export.
+    """
     project = state.project()
     lake = lake_of(project)
     config = project.config
     exports = {name: read_exports(lake, name) for name in config.lists}
+    overdue = {name: late(project, name, found) for name, found in exports.items()}
     profiles = SnapshotStore(lake.profiles()).current()
     segments = {name: SnapshotStore(lake.segment(name)).current() for name in config.segments}
     deliveries = {name: delivery_status(project, lake, name) for name in config.deliveries}
     document = {
         "account": config.account.name,
         "lake": str(lake.root.absolute()),
-        "lists": {name: _list_json(found) for name, found in exports.items()},
+        "lists": {name: _list_json(found, overdue[name]) for name, found in exports.items()},
         "profiles": _snapshot_json(profiles),
         "segments": {name: _snapshot_json(found) for name, found in segments.items()},
         "deliveries": {name: _delivery_json(found) for name, found in deliveries.items()},
@@ -41,6 +47,7 @@ def status_command(state: State) -> Reply:
 
     def show(console: Console) -> None:
         _show_lists(console, exports)
+        show_late(console, [each for each in overdue.values() if each])
         rows = [
             (
                 name,
@@ -52,7 +59,13 @@ def status_command(state: State) -> Reply:
         console.print(table(("snapshot", "rows", "made (UTC)"), rows))
         _show_deliveries(console, deliveries)
 
-    return Reply(document, show)
+    return Reply(document, show, ExitCode.WAITING if any(overdue.values()) else ExitCode.DONE)
+
+
+def show_late(console: Console, found: list[Late]) -> None:
+    """A line for each list whose deadline has passed."""
+    for each in found:
+        console.print(f"{each}. `responsys doctor` looks at the server.", style="bold red")
 
 
 def held_exports(exports: list[Export]) -> list[Export]:
@@ -65,13 +78,14 @@ def _last(exports: list[Export]) -> Export | None:
     return accepted[-1] if accepted else None
 
 
-def _list_json(exports: list[Export]) -> dict[str, Any]:
+def _list_json(exports: list[Export], overdue: Late | None) -> dict[str, Any]:
     last = _last(exports)
     return {
         "exports": len(exports),
         "states": dict(Counter(export.state for export in exports)),
         "last": export_json(last) if last else None,
         "held": [export_json(export) for export in held_exports(exports)],
+        "late": overdue and overdue.as_json(),
     }
 
 

@@ -231,6 +231,12 @@ class Schedule(Model):
     on_missing: Literal["fail", "proceed"] = "fail"
 
 
+class Alert(Model):
+    """A program that is told of every failed run, as one line on its standard input."""
+
+    command: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]  # no shell
+
+
 class Config(Model):
     """Everything `responsys.yaml` says, in the order in which data flows."""
 
@@ -245,6 +251,7 @@ class Config(Model):
     segments: dict[Identifier, Segment] = {}
     deliveries: dict[Identifier, Delivery] = {}
     schedule: Schedule | None = None
+    alert: Alert | None = None
 
     @field_validator("segments")
     @classmethod

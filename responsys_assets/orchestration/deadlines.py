@@ -7,11 +7,12 @@ import datetime as dt
 import dagster as dg
 
 from responsys_assets.config.project import Project
-from responsys_assets.lake.days import Day
+from responsys_assets.exported.deadlines import clues, late
+from responsys_assets.lake.exports import read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.orchestration.failures import plain_failures
 from responsys_assets.orchestration.runless import tell_day
-from responsys_assets.orchestration.tags import DAY
+from responsys_assets.orchestration.tags import DEADLINE
 
 
 def deadline_name(list_name: str) -> str:
@@ -19,22 +20,21 @@ def deadline_name(list_name: str) -> str:
 
 
 def deadline_job(project: Project, list_name: str) -> dg.JobDefinition:
-    """A job that fails if the list's export of the day was not accepted."""
+    """A job that fails if the list is late: at the deadline that started it, else now."""
 
     @dg.op(name=f"judge_{deadline_name(list_name)}")
     def judge(context: dg.OpExecutionContext) -> None:
         with plain_failures():
-            said = context.run.tags.get(DAY)
-            day = dt.date.fromisoformat(said) if said else project.today()
-            found = Day.read(Lake(project.lake_path), list_name, day)
-            if found.accepted:
-                context.log.info("%s is there", found.accepted[-1].file)
+            said = context.run.tags.get(DEADLINE)
+            now = dt.datetime.fromisoformat(said) if said else project.now()
+            lake = Lake(project.lake_path)
+            found = late(project, list_name, read_exports(lake, list_name), now)
+            if found is None:
+                context.log.info("%s is on time", list_name)
                 return
-            tell_day(context.instance, project, list_name, day)
-            late = found.refusal or found.absence or f"the export of {list_name} is not staged yet"
-            raise dg.Failure(
-                f"{late}, and its deadline has passed. See `responsys doctor`", allow_retries=False
-            )
+            tell_day(context.instance, project, list_name, found.day)
+            sentences = [str(found), *clues(project, lake, found), "see `responsys doctor`"]
+            raise dg.Failure("; ".join(sentences), allow_retries=False)
 
     @dg.job(
         name=deadline_name(list_name),

@@ -122,12 +122,10 @@ def staged_version(found: Day) -> str:
 
 
 def _accepted(found: Day) -> Check:
-    refusal, absence = found.refusal, found.absence
-    description = f"{len(found.accepted)} accepted of {found.list_name} for {found.day}"
-    if refusal is not None:
-        description = refusal
-    elif absence is not None:
-        description = absence
+    unstaged = [each.file for each in found.exports if each.outcome is None]
+    waits = f"{', '.join(unstaged)}: fetched and not staged yet" if unstaged else None
+    wrong = found.refusal or found.absence or waits
+    accepted = f"{len(found.accepted)} accepted of {found.list_name} for {found.day}"
     states = [
         (e.file, e.state, e.outcome.reason or "", e.outcome.detail or "")
         for e in found.exports
@@ -135,8 +133,8 @@ def _accepted(found: Day) -> Check:
     ]
     return Check(
         "accepted",
-        passed=refusal is None and absence is None,
-        description=description,
+        passed=wrong is None,
+        description=wrong or accepted,
         metadata={"exports": table(("file", "state", "reason", "detail"), states)},
     )
 

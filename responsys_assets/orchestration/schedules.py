@@ -9,7 +9,7 @@ import dagster as dg
 from responsys_assets.config.project import Project
 from responsys_assets.orchestration import jobs
 from responsys_assets.orchestration.deadlines import deadline_name
-from responsys_assets.orchestration.tags import DAY
+from responsys_assets.orchestration.tags import DEADLINE
 
 
 def build(
@@ -61,7 +61,7 @@ def deadline(
         description=f"By then the export of {list_name} must be accepted; else a run fails.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        return dg.RunRequest(tags={DAY: _day(context, project)})
+        return dg.RunRequest(tags={DEADLINE: context.scheduled_execution_time.isoformat()})
 
     return schedule
 

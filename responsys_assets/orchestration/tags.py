@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DAY = "responsys/day"  # the day a deadline is about
+DEADLINE = "responsys/deadline"  # the moment that a deadline struck
 EXPORTS = "responsys/exports"  # the list and day a run ingests
 WANT = "responsys/want"  # digest of what a sensor asked a run to take
 ON_MISSING = "responsys/on_missing"  # fail or proceed, for required lists

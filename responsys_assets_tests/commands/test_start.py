@@ -29,6 +29,7 @@ def test_init_writes_the_schema_that_its_configuration_names(call: Call, tmp_pat
         ".env.example",
         ".gitignore",
         "workspace.yaml",
+        "dagster.yaml",
         "responsys.schema.json",
     }
     schema = json.loads((tmp_path / "new" / "responsys.schema.json").read_text())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -173,3 +175,12 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
     said = event.step_failure_data.user_failure_data
     assert said is not None, event
     return str(said.description)
+
+
+def until(true: Callable[[], object], seconds: float = 100) -> None:
+    """Ask again and again, until something is so."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        pause.wait(0.1)
