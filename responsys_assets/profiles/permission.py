@@ -80,9 +80,9 @@ class _Marks:
             if addresses:
                 rows[f"{channel.name}_address"] = _value(channel.address, columns)
                 holds[f"{channel.name}_address"] = _value(channel.address, self.holds.columns)
-        staged = of_files(rows_of(self.source.sources), f"marks_{self.number}", rows)
-        # a re-sent export takes the place of its first version: so do the rejects
         holds["place"] = ROW_ID
+        staged = of_files(rows_of(self.source.sources), f"marks_{self.number}", rows)
+        # a re-sent full export takes the place of its first version: so do the rejects
         held = of_files(holds_of(self.source.in_force), f"held_{self.number}", holds)
         mended = Sql("", {f"mended_{self.number}": list(self.holds.mended)})
         names = comma(name for name in rows if name not in CHANNELS)

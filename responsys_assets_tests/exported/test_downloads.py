@@ -109,9 +109,9 @@ def test_a_file_that_did_not_come_whole_is_not_there(
             assert not (tmp_path / "out").exists()
 
 
-def usage() -> tuple[int, int]:
-    """Threads and open files of this process."""
-    return threading.active_count(), len([*Path("/proc/self/fd").iterdir()])
+def open_files() -> int:
+    """How many files and sockets this process has open."""
+    return len([*Path("/proc/self/fd").iterdir()])
 
 
 @pytest.mark.scorecard(3)
@@ -122,7 +122,7 @@ def test_a_server_that_stalls_anywhere_ends_in_an_error_in_time_and_costs_nothin
     monkeypatch.setattr(sftp, "SILENCE_SECONDS", LIMIT)
     (line.folder / NAME).write_bytes(os.urandom(SIZE))
     threads = {*threading.enumerate()}
-    before = usage()
+    before = open_files()
     for case in cases.draw(10, 100):
         with open_server(line.project, "responsys") as server:
             remote = server.stat(line.folder.name, NAME)
@@ -134,9 +134,11 @@ def test_a_server_that_stalls_anywhere_ends_in_an_error_in_time_and_costs_nothin
             assert time.monotonic() - began < LIMIT + 2
             assert caught.value.code == "stalled"
             assert not (tmp_path / "out").exists()
+        # what ran before may end meanwhile, so fewer than before is fine
         for thread in {*threading.enumerate()} - threads:
             thread.join(10)
-        assert usage() == before
+            assert not thread.is_alive()
+        assert open_files() <= before
 
 
 HEADER = "CUSTOMER_ID_,EMAIL_ADDRESS_\n"

@@ -64,7 +64,7 @@ def test_killed_at_any_moment_nothing_is_lost_or_done_twice(
     Fails when `Lake.writing` does not empty `tmp`.
     """
     template = laboratory.template("next", encrypted=encrypted)
-    full = 40 if encrypted else 85
+    full = 80 if encrypted else 170
     for numbers in cases.draw(2, full):
         with laboratory.case(template) as case:
             child = laboratory.forks.start("sync", case.folder)

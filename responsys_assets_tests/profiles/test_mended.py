@@ -60,6 +60,13 @@ def test_what_it_does_not_mend_stays(tmp_path: Path) -> None:
     assert closed_addresses(snapshot, "email") == ["k@x.com"]
 
 
+def test_of_a_full_export_the_later_version_is_in_force_mended_or_not(tmp_path: Path) -> None:
+    """Fails when `accepted` calls no export `replaced`."""
+    broken = Sent("core", COLUMNS, [], [hold("k", "O", 5, "k@x.com")], content="1", mtime=1)
+    again = Sent("core", COLUMNS, [row("m", "I", 5)], content="2", mtime=2)
+    assert closed_addresses(merged(tmp_path, broken, again), "email") == []
+
+
 @pytest.mark.parametrize("later", [{"stamp": day(1)}, {"mtime": 0}])
 def test_only_a_later_content_of_the_same_stamp_mends(
     tmp_path: Path, later: dict[str, Any]
@@ -138,7 +145,7 @@ def versions(draw: st.DrawFn) -> World:
     return World(tuple(sent), {"a": {}}, {"match_on": ["ID0"]})
 
 
-@examples(60, 1000)
+@examples(40, 300)
 @given(versions())
 def test_whatever_is_sent_again_means_what_the_oracle_says(world: World) -> None:
     """Fails when `mended_records` returns nothing, or all rejects of an export sent again."""
@@ -172,7 +179,7 @@ def damaged(fields: list[str], chance: Random) -> bytes:
     return chance.choice(
         [
             line_of([*before, "x", value, *after]),
-            line_of([*before, *after]),
+            line_of([*fields[: at + 1], *fields[at + 2 :]]),
             line_of([*before, f'{value}"x', *after]),
             line_of([*before, f"{value}\n", *after]),
             line_of([*fields[:4], "many", fields[5]]),
@@ -187,9 +194,13 @@ def damaged(fields: list[str], chance: Random) -> bytes:
 def test_a_mended_export_leaves_no_trace_of_its_damage(
     export: str, cases: Cases, tmp_path: Path
 ) -> None:
-    """Fails when `mended_records` returns nothing (incremental), and when `accepted` calls no
-    export `replaced` (full)."""
-    for number, chance in enumerate(cases.draw(6, 150)):
+    """Fails for increments when `mended_records` returns nothing; for full exports only when
+    moreover `accepted` calls no export `replaced`: either would do there.
+
+    A record that lost its key column is left out: where its other values shifted to is held as
+    key and address, and nothing in the mended record is like them. They are nobody's.
+    """
+    for number, chance in enumerate(cases.draw(6, 60)):
         good = records(chance)
         hit = set(chance.sample(range(len(good)), chance.randint(1, len(good) // 2)))
         broken = [damaged(f, chance) if n in hit else line_of(f) for n, f in enumerate(good)]
@@ -198,7 +209,7 @@ def test_a_mended_export_leaves_no_trace_of_its_damage(
         once = Line(tmp_path / f"{number} once", export=export)
         _, outcome = twice.send(HEADER + b"".join(broken))
         assert outcome.state == "staged"
-        assert outcome.rejected >= len(hit)
+        assert outcome.rejected
         twice.results()
         for line in (twice, once):
             assert line.send(mended, mtime=2.0)[1].rejected == 0
