@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from responsys_assets.system_columns import DIGITS_ONLY, LOWER_CASED
+from responsys_assets.system_columns import DIGITS_ONLY, LOWER_CASED, OPTED_IN, OPTED_OUT
 
 Text = TypeVar("Text", pl.Series, pl.Expr)
 
@@ -47,6 +47,13 @@ def normalise_permission(values: Text) -> Text:
     return stripped.replace_strict(
         {"I": "I", "i": "I", "O": "O", "o": "O", "": ""}, default="O", return_dtype=pl.String
     )
+
+
+def permission_bits(values: Text) -> Text:
+    """The same as OPTED_IN, OPTED_OUT or 0, of type UInt8."""
+    said = {"I": OPTED_IN, "i": OPTED_IN, "O": OPTED_OUT, "o": OPTED_OUT, "": 0}
+    stripped = values.str.strip_chars(WHITESPACE)
+    return stripped.replace_strict(said, default=OPTED_OUT, return_dtype=pl.UInt8)
 
 
 def is_odd_permission(values: Text) -> Text:

@@ -7,34 +7,55 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# two bits a channel; neither is set where nothing is said
+OPTED_IN, OPTED_OUT = 1, 2
+
 
 @dataclass(frozen=True)
 class Channel:
-    """A way to reach a person, and the three columns that say whether we may."""
+    """A way to reach a person, and the three columns that say whether we may.
+
+    `shift`: where its two bits are in a number that says the permission of all channels.
+    """
 
     name: str
     address: str
     permission: str
     deliverability: str
+    shift: int
+
+    @property
+    def opted_in(self) -> int:
+        return OPTED_IN << self.shift
+
+    @property
+    def opted_out(self) -> int:
+        return OPTED_OUT << self.shift
 
 
 CHANNELS: dict[str, Channel] = {
     channel.name: channel
     for channel in (
         Channel(
-            "email", "EMAIL_ADDRESS_", "EMAIL_PERMISSION_STATUS_", "EMAIL_DELIVERABILITY_STATUS_"
+            "email",
+            "EMAIL_ADDRESS_",
+            "EMAIL_PERMISSION_STATUS_",
+            "EMAIL_DELIVERABILITY_STATUS_",
+            shift=0,
         ),
         Channel(
             "mobile",
             "MOBILE_NUMBER_",
             "MOBILE_PERMISSION_STATUS_",
             "MOBILE_DELIVERABILITY_STATUS_",
+            shift=2,
         ),
         Channel(
             "postal",
             "POSTAL_STREET_1_",
             "POSTAL_PERMISSION_STATUS_",
             "POSTAL_DELIVERABILITY_STATUS_",
+            shift=4,
         ),
     )
 }

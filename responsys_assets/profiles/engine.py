@@ -10,9 +10,10 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 
 from responsys_assets.errors import LakeError
-from responsys_assets.profiles.sql import Sql, literal
+from responsys_assets.profiles.sql import literal
 
 NAME = "duckdb"
 VERSION = duckdb.__version__
@@ -65,13 +66,13 @@ def merging(spill: Path, limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
             "merging profiles needs more memory, or more room in the lake to spill, than there "
             "is; free some, then run this again",
         ) from None
-    except (duckdb.IOException, pl.exceptions.ComputeError):  # what polars makes of OSError
+    except (duckdb.IOException, pl.exceptions.ComputeError, pa.ArrowException, OSError):
         raise LakeError(
             "disk",
             "merging profiles cannot read or write a file of the lake; check its room, owner and "
             "mode, run `responsys verify`, then run this again",
         ) from None
-    except duckdb.Error as error:
+    except (duckdb.Error, pl.exceptions.PolarsError) as error:
         raise LakeError(
             "merge_failed",
             f"the engine failed while merging profiles ({type(error).__name__}); run "
@@ -81,18 +82,6 @@ def merging(spill: Path, limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def run(connection: duckdb.DuckDBPyConnection, statement: Sql) -> duckdb.DuckDBPyConnection:
-    """Execute one statement with its values."""
-    return connection.execute(statement.text, dict(statement.values))
-
-
-def number(connection: duckdb.DuckDBPyConnection, statement: Sql) -> int:
-    """The single number that a query yields."""
-    row = run(connection, statement).fetchone()
-    return int(row[0]) if row else 0
-
-
-def texts(connection: duckdb.DuckDBPyConnection, statement: Sql) -> pl.Series:
-    """The single text column that a query yields."""
-    found = connection.sql(statement.text, params=dict(statement.values)).to_arrow_table()
-    return pl.Series(found[0], dtype=pl.String)
+def frame(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
+    """The rows of a query, in its order."""
+    return pl.DataFrame(connection.sql(query).to_arrow_table()).rechunk()

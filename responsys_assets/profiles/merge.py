@@ -1,10 +1,8 @@
-"""The merge in duckdb: winners over narrow columns first, then their values, sorted by key."""
-
-# ruff: noqa: S608 - names are quoted by sql.py, values are bound
+"""The merge: range of keys by range, winners over narrow columns first, then their values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,29 +10,29 @@ import duckdb
 import polars as pl
 
 from responsys_assets.errors import ConfigError
+from responsys_assets.lake.parquet import ParquetFile
 from responsys_assets.lake.publish import Workspace, disk_errors, make_private_folder
 from responsys_assets.normalise import normalise
-from responsys_assets.profiles import permission, values, winners
-from responsys_assets.profiles.engine import Limits, merging, number, run, texts
+from responsys_assets.profiles import permission, winners
+from responsys_assets.profiles.choice import Chosen
+from responsys_assets.profiles.engine import Limits, frame, merging
+from responsys_assets.profiles.gather import Values, schema
+from responsys_assets.profiles.keys import key_names, numbered
 from responsys_assets.profiles.live import Source
 from responsys_assets.profiles.plan import MergePlan
-from responsys_assets.profiles.sql import Keys, Sql, combine, literal
-from responsys_assets.system_columns import CHANNELS, Channel
+from responsys_assets.profiles.reading import KeyRange, ListReader, Part, key_ranges
+from responsys_assets.system_columns import Channel
+from responsys_assets.threads import Behind
 
-# Both depend on the data alone: the same input makes the same files on every machine.
-_ROWS_OF_PART = 1_000_000
-_MOST_PARTS = 16  # every part reads all the input once more
-_FORMAT = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880"
+_GROUP_ROWS = 122_880
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge made, for people: profiles, live keys of each list, permission values of each
-    list that were not understood and count as opt-outs."""
+    """What a merge made, for people: profiles, and the live keys of each list."""
 
     rows: int
     live: dict[str, int]
-    unknown_permissions: dict[str, int]
 
 
 def merge(
@@ -53,94 +51,93 @@ def merge(
         LakeError: if memory, disk or a staged file fails.
     """
     with merging(workspace.folder("spill"), limits or Limits()) as connection:
-        work = _Merge(plan, connection, folder)
-        work.choose()
-        work.close_addresses()
-        live = work.release()
-        rows = work.write(advance)
-        return Merged(rows, live, work.unknown_permissions())
+        work = _Merge(plan, connection)
+        rows = 0
+        with Behind(_write) as writer:
+            for part, within in enumerate(key_ranges(plan.lists)):
+                profiles = work.merge(within)
+                writer.put((profiles, plan, folder / f"part-{part:02}.parquet"))
+                rows += len(profiles)
+                advance(len(profiles))
+        work.write_closed(folder)
+        return Merged(rows, work.live)
 
 
 class _Merge:
-    """The steps of one merge, on one connection."""
+    """The steps of one merge, on one connection; each range makes the tables anew."""
 
-    def __init__(
-        self, plan: MergePlan, connection: duckdb.DuckDBPyConnection, folder: Path
-    ) -> None:
+    def __init__(self, plan: MergePlan, connection: duckdb.DuckDBPyConnection) -> None:
         self._plan = plan
         self._connection = connection
-        self._folder = folder
-        self._keys = Keys(len(plan.match_columns))
-        self._holds = [permission.holds(source) for source in plan.lists]
+        self._keys = key_names(len(plan.match_columns))
+        self._readers = [ListReader(plan, n) for n in range(len(plan.lists))]
+        self._opted_out: dict[Channel, list[pl.Series]] = {}
+        self.live = {source.name: 0 for source in plan.lists}
 
-    def choose(self) -> None:
-        """Make `latest_<n>`, `permission_<n>` and `chosen`."""
-        for n, source in enumerate(self._plan.lists):
-            for statement in (
-                *winners.latest_rows(n, source, self._keys),
-                *permission.state_tables(n, source, self._keys, self._holds[n]),
-            ):
-                run(self._connection, statement)
-        run(self._connection, values.choice(self._plan, self._keys))
+    def merge(self, within: KeyRange) -> pl.DataFrame:
+        """The profiles of a range."""
+        parts = [reader.read(within) for reader in self._readers]
+        frames = [table for part in parts for table in (part.rows, part.holds)]
+        keys, tables = numbered(frames, self._keys)
+        latest, said = [], []
+        for n in range(len(parts)):
+            latest.append(self._latest(n, *tables[2 * n : 2 * n + 2]))
+            if permission.channels_of(self._plan.lists[n]):
+                said.append(self._permission(n))
+        chosen = Chosen(len(keys), latest, said, parts, self._plan.only_in)
+        payload = [self._used(n, part, chosen, within) for n, part in enumerate(parts)]
+        return Values(self._plan, keys, chosen, payload).frame()
 
-    def close_addresses(self) -> None:
+    def write_closed(self, folder: Path) -> None:
         """Write `closed/<channel>.parquet` for every channel that a list has a permission of."""
-        target = make_private_folder(self._folder / "closed")
-        for channel in CHANNELS.values():
-            found = [
-                texts(
-                    self._connection,
-                    permission.standing_addresses(n, source, self._keys, self._holds[n], channel),
+        target = make_private_folder(folder / "closed")
+        for channel, found in self._opted_out.items():
+            with disk_errors("cannot write closed addresses"):
+                closed(found, channel).write_parquet(
+                    target / f"{channel.name}.parquet", compression="zstd"
                 )
-                for n, source in enumerate(self._plan.lists)
-                if channel in permission.channels_of(source)
-            ]
-            if found:
-                with disk_errors("cannot write closed addresses"):
-                    closed(found, channel).write_parquet(
-                        target / f"{channel.name}.parquet", compression="zstd"
-                    )
 
-    def write(self, advance: Callable[[int], None]) -> int:
-        """Write the profiles, key ranges one after the other; returns how many there are."""
-        rows = number(self._connection, Sql("SELECT count(*) FROM chosen"))
-        payloads = [self._payload(n) for n in range(len(self._plan.lists))]
-        query = values.profiles(self._plan, self._keys, payloads)
-        for part, (first, past) in enumerate(ranges(rows)):
-            target = literal(str(self._folder / f"part-{part:02}.parquet"))
-            span = Sql("", {"first": first, "past": past})
-            run(self._connection, combine(f"COPY ({query}) TO {target} ({_FORMAT})", query, span))
-            advance(past - first)
-        return rows
+    def _latest(self, n: int, rows: pl.DataFrame, holds: pl.DataFrame) -> pl.DataFrame:
+        """The latest live row of each key of list `n`."""
+        source = self._plan.lists[n]
+        for name, table in (("rows", rows), ("holds", holds)):
+            arrow = table.to_arrow(compat_level=pl.CompatLevel.newest())
+            self._connection.register(f"{name}_{n}", arrow)
+        found = frame(self._connection, winners.latest(n, source))
+        self.live[source.name] += len(found)
+        return found
 
-    def release(self) -> dict[str, int]:
-        """Drop what `chosen` was made from; returns the number of live keys of each list."""
-        live = {}
-        for n, source in enumerate(self._plan.lists):
-            live[source.name] = number(self._connection, Sql(f"SELECT count(*) FROM latest_{n}"))
-            for table in ("latest", "started", "kept", "reached", "permission"):
-                run(self._connection, Sql(f"DROP TABLE IF EXISTS {table}_{n}"))
-        return live
+    def _permission(self, n: int) -> pl.DataFrame:
+        """What list `n` says; notes the addresses of standing opt-outs."""
+        channels = permission.channels_of(self._plan.lists[n])
+        self._connection.execute(permission.state_table(n, channels))
+        for channel in channels:
+            query = permission.standing_addresses(n, channel)
+            found = frame(self._connection, query).to_series()
+            self._opted_out.setdefault(channel, []).append(found)
+        return frame(self._connection, permission.states(n))
 
-    def unknown_permissions(self) -> dict[str, int]:
+    def _used(
+        self, n: int, part: Part, chosen: Chosen, within: KeyRange
+    ) -> Mapping[int, pl.DataFrame]:
+        """The values of the exports of list `n` that have a winning row."""
+        used = {*chosen.exports(n).unique().to_list()}
+        sources = [one for one in self._plan.lists[n].sources if one.seq in used]
+        _same_types(self._plan, n, sources)
+        reader = self._readers[n]
         return {
-            source.name: number(self._connection, permission.unknown_values(n, source))
-            for n, source in enumerate(self._plan.lists)
-            if permission.channels_of(source)
+            one.seq: part.values[one.seq] if one.seq in part.values else reader.values(one, within)
+            for one in sources
         }
 
-    def _payload(self, n: int) -> Sql | None:
-        """The values of list `n`, read from the exports that have a winning row."""
-        row = f"row{n}"
-        used = run(
-            self._connection,
-            Sql(f"SELECT DISTINCT {winners.seq_of_row(row)} FROM chosen WHERE {row} IS NOT NULL"),
-        ).fetchall()
-        wanted = {seq for (seq,) in used}
-        sources = [one for one in self._plan.lists[n].sources if one.seq in wanted]
-        _same_types(self._plan, n, sources)
-        types = {name: kind for one in sources for name, kind in one.columns.items()}
-        return values.payload(self._plan, n, sources, types)
+
+def _write(item: tuple[pl.DataFrame, MergePlan, Path]) -> None:
+    profiles, plan, target = item
+    file = ParquetFile(target, schema(plan), plan.match_columns)
+    for start in range(0, len(profiles), _GROUP_ROWS):
+        group = profiles.slice(start, _GROUP_ROWS)
+        file.write(group.to_arrow(compat_level=pl.CompatLevel.newest()))
+    file.close()
 
 
 def closed(found: Sequence[pl.Series], channel: Channel) -> pl.DataFrame:
@@ -148,13 +145,6 @@ def closed(found: Sequence[pl.Series], channel: Channel) -> pl.DataFrame:
     sent = pl.concat(found).unique()
     addresses = normalise(sent, channel.address).unique().sort()
     return addresses.filter(addresses != "").alias("address").to_frame()
-
-
-def ranges(rows: int) -> Iterator[tuple[int, int]]:
-    """Parts of about a million profiles, sixteen at most; one for no profiles at all."""
-    parts = min(max(-(-rows // _ROWS_OF_PART), 1), _MOST_PARTS)
-    for part in range(parts):
-        yield rows * part // parts, rows * (part + 1) // parts
 
 
 def _same_types(plan: MergePlan, n: int, sources: Sequence[Source]) -> None:

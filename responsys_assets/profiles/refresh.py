@@ -15,6 +15,7 @@ from responsys_assets.lake.snapshots import Snapshot, SnapshotStore, digest
 from responsys_assets.profiles import engine
 from responsys_assets.profiles.live import ListExports
 from responsys_assets.profiles.merge import Merged, merge
+from responsys_assets.profiles.permission import channels_of
 from responsys_assets.profiles.plan import (
     MergePlan,
     accepted_exports,
@@ -24,7 +25,7 @@ from responsys_assets.profiles.plan import (
 )
 from responsys_assets.progress import Progress
 
-CODE = 2
+CODE = 3
 """Rises when the same exports and rules would make other profiles than before."""
 
 
@@ -60,7 +61,7 @@ def refresh(project: Project, lake: Lake, progress: Progress) -> tuple[Snapshot 
                 now=project.now(),
                 extra=_description(plan, merged),
             )
-        for name, count in merged.unknown_permissions.items():
+        for name, count in _odd_permissions(plan).items():
             if count:
                 progress.say(
                     f"list {name}: {count} permission values are neither I nor O; "
@@ -91,6 +92,15 @@ def _description(plan: MergePlan, merged: Merged) -> dict[str, Any]:
             **{column.name: [names[n] for n in column.lists] for column in plan.columns},
         },
         "lists": {name: {"rows": rows} for name, rows in merged.live.items()},
-        "unknown_permissions": merged.unknown_permissions,
+        "unknown_permissions": _odd_permissions(plan),
         "engine": {"name": engine.NAME, "version": engine.VERSION},
+    }
+
+
+def _odd_permissions(plan: MergePlan) -> dict[str, int]:
+    """By list, the permission values that are not understood and so count as opt-outs."""
+    return {
+        source.name: sum(one.outcome.odd_permissions for one in source.sources)
+        for source in plan.lists
+        if channels_of(source)
     }

@@ -20,6 +20,7 @@ SOURCE_FILE = "_source_file"
 SOURCE_LINE = "_source_line"
 RECORD = "_record"
 UPDATED_US = "_updated_us"
+PERMISSIONS = "_permissions"
 KEY = "_key_"
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
@@ -156,7 +157,8 @@ def _check_names(final: Sequence[str]) -> None:
             twice = "twice" if other == name else f"and {other}, which differ in case only"
             raise HeldError("duplicate_header", f"the header has column {name} {twice}")
         seen[folded] = name
-        reserved = {SOURCE_FILE, SOURCE_LINE, RECORD, UPDATED_US, UPDATED_AT.lower(), LISTS.lower()}
+        reserved = {SOURCE_FILE, SOURCE_LINE, RECORD, UPDATED_US, PERMISSIONS}
+        reserved |= {UPDATED_AT.lower(), LISTS.lower()}
         if folded in reserved or folded.startswith(KEY):
             raise HeldError(
                 "reserved_column",

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from responsys_assets.normalise import is_odd_permission
+from responsys_assets.normalise import is_odd_permission, permission_bits
 from responsys_assets.staged.bits import Places
 from responsys_assets.staged.blocks import Block
 from responsys_assets.staged.charset import Bytes
@@ -61,13 +61,6 @@ class Intake:
         self._position = position
         self._splitter = Splitter(reading.dialect, len(reading.layout.columns))
         self.tally = Tally(blank=position.blank, reasons=quarantine.reasons)
-        self._odd = {c.permission: 0 for c, _, _ in reading.layout.channels}
-
-    @property
-    def remark(self) -> str | None:
-        """What a person should know about the permissions that were sent."""
-        odd = [f"{name} ({count})" for name, count in self._odd.items() if count]
-        return f"values that are not I, O or empty count as O: {', '.join(odd)}" if odd else None
 
     def batches(self, blocks: Iterable[Block]) -> Iterator[tuple[pa.RecordBatch, int]]:
         """The staged rows of each block, and the size of the text they came from."""
@@ -114,9 +107,11 @@ class Intake:
 
     def _staged(self, cut: Cut, rows: Rows, which: NDArray[np.int64]) -> pa.RecordBatch:
         reading, position, count = self._reading, self._position, len(which)
+        permissions = pl.repeat(0, count, dtype=pl.UInt8, eager=True)
         for channel, index, _ in reading.layout.channels:
-            odd = int(is_odd_permission(rows.fields.series(index)).sum())
-            self._odd[channel.permission] += odd
+            said = rows.fields.series(index)
+            permissions |= permission_bits(said) * (1 << channel.shift)
+            self.tally.odd_permissions[channel.permission] += int(is_odd_permission(said).sum())
         self.tally.staged += count
         name = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), [reading.file])
         lines = position.line + np.searchsorted(cut.lines, cut.starts[which])
@@ -128,6 +123,7 @@ class Intake:
                 pa.array(lines),
                 pa.array(records),
                 to_arrow(rows.updated),
+                to_arrow(permissions),
                 *map(to_arrow, rows.keys),
             ],
             schema=reading.schema,

@@ -32,10 +32,17 @@ class Tally:
     blank: int = 0
     unidentified: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    odd_permissions: Counter[str] = field(default_factory=Counter)
 
     @property
     def rejected(self) -> int:
         return self.reasons.total()
+
+    @property
+    def remark(self) -> str | None:
+        """What a person should know about the permissions that were sent."""
+        odd = [f"{name} ({count})" for name, count in self.odd_permissions.items() if count]
+        return f"values that are not I, O or empty count as O: {', '.join(odd)}" if odd else None
 
 
 def judge(tally: Tally, export: Export, source: ProfileList) -> None:

@@ -12,8 +12,8 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from responsys_assets.lake.parquet import ParquetFile
 from responsys_assets.staged.columns import RECORD, Layout
-from responsys_assets.staged.parquet import ParquetFile
 
 RAW_LIMIT = 1 << 20
 _FLUSH_BYTES = 8 << 20

@@ -12,6 +12,7 @@ from responsys_assets.config.models import ProfileList
 from responsys_assets.staged.charset import Charset
 from responsys_assets.staged.columns import (
     ARROW_TYPES,
+    PERMISSIONS,
     RECORD,
     SOURCE_FILE,
     SOURCE_LINE,
@@ -43,6 +44,7 @@ class Reading:
                 (SOURCE_LINE, pa.int64()),
                 (RECORD, pa.int64()),
                 (UPDATED_US, pa.int64()),
+                (PERMISSIONS, pa.uint8()),
                 *((name, pa.string_view()) for name in self.layout.key_names),
             ]
         )

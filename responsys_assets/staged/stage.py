@@ -18,6 +18,7 @@ from responsys_assets.config.project import Project
 from responsys_assets.errors import ExportError, LakeError, PgpError
 from responsys_assets.lake.exports import Export, drop_superseded, read_exports
 from responsys_assets.lake.lake import Lake
+from responsys_assets.lake.parquet import ParquetFile
 from responsys_assets.lake.publish import Workspace, disk_errors
 from responsys_assets.lake.receipts import Outcome
 from responsys_assets.pgp.decrypt import decrypting
@@ -30,13 +31,11 @@ from responsys_assets.staged.header import dialect_of, read_header
 from responsys_assets.staged.held import HeldError
 from responsys_assets.staged.intake import Intake, Position
 from responsys_assets.staged.judge import ACCEPTABLE, Tally, judge
-from responsys_assets.staged.parquet import ParquetFile
 from responsys_assets.staged.quarantine import Quarantine
 from responsys_assets.staged.reading import Reading
-from responsys_assets.staged.threads import Behind, ahead
+from responsys_assets.staged.runs import Runs, in_runs
+from responsys_assets.threads import Behind, ahead
 
-GROUP_ROWS = 120_000
-GROUP_BYTES = 64 << 20
 _BLOCKS_AHEAD = 2
 
 # not the export's fault: mended here, after which the next sync stages it
@@ -74,7 +73,6 @@ class _Staged:
     parquet_sha256: str
     rejects_sha256: str | None
     holds_sha256: str | None
-    remark: str | None
 
 
 class _Staging:
@@ -148,17 +146,16 @@ class _Staging:
             reading, first, position = self._begin(first, charset)
             quarantine = Quarantine(self._rejects, self._holds, reading.layout)
             stack.callback(quarantine.abandon)
-            parquet = ParquetFile(self._parquet, reading.schema)
+            parquet = ParquetFile(self._parquet, reading.schema, reading.layout.key_names)
             stack.callback(parquet.abandon)
             intake = Intake(reading, quarantine, position)
-            with Behind(parquet.write, 1) as writer:
+            runs = Runs(parquet, reading.layout.key_names)
+            with Behind(runs.write) as writer:
                 told = _telling(itertools.chain([first], blocks), advance)
-                for table in _groups(intake.batches(told)):
-                    writer.put(table)
+                for run in in_runs(intake.batches(told)):
+                    writer.put(run)
             rejects, holds = quarantine.close()
-            return _Staged(
-                intake.tally, reading.layout, parquet.close(), rejects, holds, intake.remark
-            )
+            return _Staged(intake.tally, reading.layout, parquet.close(), rejects, holds)
 
     def _begin(self, first: Block, charset: Charset) -> tuple[Reading, Block, Position]:
         """What the first block says about the file, and where its records begin."""
@@ -181,10 +178,11 @@ class _Staging:
 
     def _accepted(self, read: _Staged) -> Outcome:
         columns = tuple((column.name, column.kind) for column in read.layout.columns)
-        outcome = self._outcome("staged", None, read.remark).model_copy(
+        outcome = self._outcome("staged", None, read.tally.remark).model_copy(
             update={
                 **_counts(read.tally),
                 "staged": read.tally.staged,
+                "odd_permissions": read.tally.odd_permissions.total(),
                 "columns": columns,
                 "new_columns": self._new_columns([name for name, _ in columns]),
                 "parquet_sha256": read.parquet_sha256,
@@ -282,18 +280,3 @@ def _telling(blocks: Iterable[Block], advance: Advance) -> Iterator[Block]:
     for block in blocks:
         yield block
         advance(block.size)
-
-
-def _groups(batches: Iterable[tuple[pa.RecordBatch, int]]) -> Iterator[pa.Table]:
-    """Batches as row groups: a fixed rule, so equal content makes equal files."""
-    waiting: list[pa.RecordBatch] = []
-    rows = size = 0
-    for batch, used in batches:
-        if batch.num_rows:
-            waiting.append(batch)
-        rows, size = rows + batch.num_rows, size + used
-        if waiting and (rows >= GROUP_ROWS or size >= GROUP_BYTES):
-            yield pa.Table.from_batches(waiting)
-            waiting, rows, size = [], 0, 0
-    if waiting:
-        yield pa.Table.from_batches(waiting)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from responsys_assets.config.project import Project
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot
+from responsys_assets.profiles import reading
 from responsys_assets.profiles.refresh import refresh
 from responsys_assets.progress import SILENT
 from responsys_assets.system_columns import DELIVERABILITY_COLUMNS, PERMISSION_COLUMNS
@@ -150,13 +151,15 @@ def rows_of(snapshot: Snapshot) -> list[dict[str, Any]]:
     return pl.read_parquet(files).with_columns(pl.col("UPDATED_AT_").dt.epoch("us")).to_dicts()
 
 
-def check(world: World, shuffle: int | None = None) -> None:
-    """Merge a world and compare all that comes out."""
-    with tempfile.TemporaryDirectory() as folder:
+def check(world: World, shuffle: int | None = None, *, ranged: bool = False) -> None:
+    """Merge a world, one key or all keys at a time, and compare all that comes out."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        if ranged:
+            patch.setattr(reading, "WORTH_A_RANGE", 1)
         project = project_of(Path(folder), world.lists, world.profiles)
         lake = Lake(project.lake_path)
         for sent in world.sent:
-            put(lake, sent, shuffle)
+            put(lake, sent, shuffle, group=1)
         snapshot, changed = refresh(project, lake, SILENT)
         assert snapshot is not None
         assert changed
@@ -179,12 +182,12 @@ def check(world: World, shuffle: int | None = None) -> None:
 
 
 @pytest.mark.timeout(900)
-@given(worlds(), st.integers(0, 3))
+@given(worlds(), st.integers(0, 3), st.booleans())
 @settings(max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=list(HealthCheck))
 def test_profiles_permissions_and_closed_addresses_are_those_of_the_oracle(
-    world: World, shuffle: int
+    world: World, shuffle: int, ranged: bool
 ) -> None:
-    check(world, shuffle)
+    check(world, shuffle, ranged=ranged)
 
 
 @st.composite

@@ -18,7 +18,7 @@ from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.receipts import Arrival, Outcome, RemoteFile
 from responsys_assets.lake.snapshots import Snapshot
-from responsys_assets.system_columns import CHANNELS
+from responsys_assets.system_columns import CHANNELS, PERMISSION_COLUMNS
 
 NOW = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)
 STAMP = dt.datetime(2026, 11, 1, 6, 0, tzinfo=dt.timezone(dt.timedelta(hours=1)))
@@ -104,10 +104,11 @@ def project_of(
     )
 
 
-def put(lake: Lake, sent: Sent, shuffle: int | None = None) -> Export:
+def put(lake: Lake, sent: Sent, shuffle: int | None = None, group: int = 1000) -> Export:
     """Write an export with its receipts as fetching and staging would have.
 
-    `shuffle` is a seed for the order of the rows in the Parquet file, which means nothing.
+    `shuffle` is a seed for the order of the rows in the Parquet file, which means nothing, as
+    does the number of rows of a `group` in it.
     """
     name = f"{sent.list}_{sent.stamp:%Y%m%d%H%M%S}.csv"
     seen = RemoteFile(name=name, size=1, mtime=sent.mtime)
@@ -126,7 +127,7 @@ def put(lake: Lake, sent: Sent, shuffle: int | None = None) -> Export:
     export = Export(lake, sent.list, (arrival,), (), None)
     _write(export.folder / f"{arrival.identity}.arrival.json", arrival.model_dump_json().encode())
     export.parquet.parent.mkdir(parents=True, exist_ok=True)
-    _staged(sent, name, shuffle).write_parquet(export.parquet)
+    _staged(sent, name, shuffle).write_parquet(export.parquet, row_group_size=group)
     if sent.holds:
         _holds(sent).write_parquet(export.holds)
     outcome = Outcome(
@@ -138,6 +139,7 @@ def put(lake: Lake, sent: Sent, shuffle: int | None = None) -> Export:
         staged=len(sent.rows),
         rejected=len(sent.holds),
         unidentified=sent.incomplete,
+        odd_permissions=_odd(sent),
         columns=tuple(sent.columns.items()),
         settings="s",
         evidence=export.evidence,
@@ -180,11 +182,12 @@ def closed_addresses(snapshot: Snapshot | None, channel: str) -> list[str]:
 def _staged(sent: Sent, name: str, shuffle: int | None) -> pl.DataFrame:
     schema: dict[str, pl.DataType] = {c: POLARS[kind] for c, kind in sent.columns.items()}
     schema |= {"_source_file": pl.String(), "_source_line": pl.Int64(), "_record": pl.Int64()}
-    schema |= {"_updated_us": pl.Int64(), **{f"_key_{n}": pl.String() for n in range(sent.width)}}
+    schema |= {"_updated_us": pl.Int64(), "_permissions": pl.UInt8()}
+    schema |= {f"_key_{n}": pl.String() for n in range(sent.width)}
     rows = [
         [
             *(row.values.get(c, "" if t == "text" else None) for c, t in sent.columns.items()),
-            *(name, record + 1, record, row.updated_us),
+            *(name, record + 1, record, row.updated_us, _permissions(sent, row)),
             *row.key,
         ]
         for record, row in enumerate(sent.rows, 1)
@@ -192,6 +195,25 @@ def _staged(sent: Sent, name: str, shuffle: int | None) -> pl.DataFrame:
     if shuffle is not None:
         Random(shuffle).shuffle(rows)  # noqa: S311 - no secret
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _permissions(sent: Sent, row: Row) -> int:
+    """Two bits a channel, from the lowest on: 1 opted in, 2 opted out."""
+    bits = {"": 0, "I": 1, "i": 1}
+    said = [
+        str(row.values.get(column, "")).strip() if column in sent.columns else ""
+        for column in (f"{name}_PERMISSION_STATUS_" for name in ("EMAIL", "MOBILE", "POSTAL"))
+    ]
+    return sum(bits.get(value, 2) << 2 * place for place, value in enumerate(said))
+
+
+def _odd(sent: Sent) -> int:
+    """How many permission values are neither I nor O nor empty."""
+    return sum(
+        str(row.values.get(column, "")).strip() not in ("", "I", "i", "O", "o")
+        for row in sent.rows
+        for column in PERMISSION_COLUMNS & {*sent.columns}
+    )
 
 
 def _holds(sent: Sent) -> pl.DataFrame:

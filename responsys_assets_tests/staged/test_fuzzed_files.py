@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,7 +16,7 @@ import duckdb
 import pytest
 
 from responsys_assets.staged.blocks import read_blocks
-from responsys_assets_tests.scorecard import Cases
+from responsys_assets_tests.scorecard import Cases, size
 from responsys_assets_tests.staged.conftest import Bench, Staged
 from responsys_assets_tests.staged.fuzz import File, Grammar, damage, grammar_of, well_formed
 
@@ -183,6 +187,27 @@ def test_a_file_with_any_head_is_staged_or_held_for_a_reason(bench: Bench, cases
         assert outcome.state == "staged" or outcome.reason in HELD_BY_HEAD
         assert outcome.records == outcome.staged + outcome.rejected
         bench.forget(staged.export)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.scorecard(16)
+def test_files_that_a_fuzzer_makes_up_are_accounted_for(cases: Cases) -> None:
+    """Fails when the splitter's `_restart` also stops at line ends after which no good record
+    follows."""
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir="/dev/shm") as folder:
+        seed = int(cases.seed.split()[0]) % 2**31
+        words = [folder, str(size(5, 600)), str(seed)]
+        done = subprocess.run(
+            [sys.executable, "-m", "responsys_assets_tests.staged.fuzzer", *words],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    runs = re.search(r"^Done (\d+) runs", done.stderr, re.MULTILINE)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    assert runs is not None
+    assert [*cases.each(range(int(runs[1])))]
 
 
 @pytest.mark.scorecard(17)

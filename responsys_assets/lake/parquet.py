@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,11 +21,13 @@ _FEW = 0.1
 class ParquetFile:
     """One file under construction; each table written is one row group.
 
+    `statistics` are the columns by which readers will leave out row groups.
     Disk errors are LakeErrors. `sha256` holds once it is closed.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, statistics: Sequence[str] = ()) -> None:
         self._schema = schema
+        self._statistics = [*statistics]
         self._writer: pq.ParquetWriter | None = None
         with disk_errors(f"cannot write {path.name}"):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -60,7 +63,7 @@ class ParquetFile:
             compression="zstd",
             compression_level=1,
             use_dictionary=[name for name in first.column_names if _repeats(first[name])],
-            write_statistics=[name for name in first.column_names if name.startswith("_")],
+            write_statistics=self._statistics,
             store_schema=False,  # Parquet's own types say it all
         )
 

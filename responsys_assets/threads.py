@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Queue
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -49,28 +50,20 @@ def ahead(items: Iterator[T], depth: int) -> Generator[T, None, None]:
 
 
 class Behind(Generic[T]):
-    """Hands items to a function on another thread; its errors are raised by `put` and `close`."""
+    """Hands items to `work` on another thread, one at a time, while the giver makes the next.
 
-    def __init__(self, work: Callable[[T], None], depth: int) -> None:
+    Errors are raised by the next `put`, or at the end.
+    """
+
+    def __init__(self, work: Callable[[T], None]) -> None:
         self._work = work
-        self._queue: Queue[T | None] = Queue(depth)
-        self._failed: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="writing behind", daemon=True)
-        self._thread.start()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="writing behind")
+        self._last: Future[None] | None = None
 
     def put(self, item: T) -> None:
-        """Hand over an item; waits while too many are under way."""
-        self._queue.put(item)
-        if self._failed is not None:
-            raise self._failed
-
-    def close(self) -> None:
-        """Wait until everything is done."""
-        if self._thread.is_alive():
-            self._queue.put(None)
-            self._thread.join()
-        if self._failed is not None:
-            raise self._failed
+        """Hand over an item; waits until the one before it is done."""
+        self._finish()
+        self._last = self._thread.submit(self._work, item)
 
     def __enter__(self) -> Behind[T]:
         return self
@@ -81,17 +74,10 @@ class Behind(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._thread.shutdown()
         if error is None:
-            self.close()
-        else:
-            self._failed = self._failed or error  # what is still queued is dropped
-            self._queue.put(None)
-            self._thread.join()
+            self._finish()
 
-    def _run(self) -> None:
-        while (item := self._queue.get()) is not None:
-            if self._failed is None:
-                try:
-                    self._work(item)
-                except BaseException as error:  # noqa: BLE001 - raised again by the giver
-                    self._failed = error
+    def _finish(self) -> None:
+        if self._last is not None:
+            self._last.result()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from responsys_assets.staged.threads import Behind, ahead
+from responsys_assets.threads import Behind, ahead
 
 
 def test_items_come_in_order_and_the_error_after_them() -> None:
@@ -31,7 +31,7 @@ def test_leaving_early_ends_the_reader() -> None:
 
 def test_everything_is_written_before_it_is_left() -> None:
     written: list[int] = []
-    with Behind(written.append, 1) as behind:
+    with Behind(written.append) as behind:
         for number in range(50):
             behind.put(number)
     assert written == [*range(50)]
@@ -42,7 +42,7 @@ def test_an_error_of_the_writer_reaches_the_giver() -> None:
         raise OSError(number)
 
     def give() -> None:
-        with Behind(work, 1) as behind:
+        with Behind(work) as behind:
             for number in range(50):
                 behind.put(number)
 
@@ -55,7 +55,7 @@ def test_an_error_of_the_giver_ends_the_writer() -> None:
     written: list[int] = []
 
     def give() -> None:
-        with Behind(written.append, 1) as behind:
+        with Behind(written.append) as behind:
             behind.put(1)
             raise ValueError("mine")
 

@@ -1,0 +1,222 @@
+"""Staged rows and holds as frames, a range of keys at a time: all that a merge reads.
+
+Ranges are independent of each other: whatever is said about a key is in the one that has it.
+Which row groups of a file a range needs, its statistics say; rows in any other order would be
+read just as right, only more often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from responsys_assets.normalise import permission_bits
+from responsys_assets.profiles.keys import key_names
+from responsys_assets.profiles.live import ListExports, Source
+from responsys_assets.profiles.mended import mended_records
+from responsys_assets.profiles.permission import channels_of
+from responsys_assets.profiles.plan import MergePlan
+from responsys_assets.staged.columns import KEY, PERMISSIONS, RECORD, UPDATED_US
+from responsys_assets.system_columns import CHANNELS
+
+# Decoded bytes of a range of keys. All depends on the data alone: the same input makes the same
+# files on every machine.
+WORTH_A_RANGE = 64 << 20
+MOST_IN_A_RANGE = 1 << 30
+USUAL_RANGES = 8  # enough to write one while the next is merged
+_VALUE = 16  # bytes beside a text
+
+
+@dataclass(frozen=True)
+class KeyRange:
+    """Keys whose first part is from `low` up to, but without, `past`; None is no bound."""
+
+    low: str | None
+    past: str | None
+
+    def has(self, column: str) -> pl.Expr:
+        """Whether the range has a key; the first range has what has no key, too."""
+        key, found = pl.col(column), pl.lit(value=True)
+        if self.low is not None:
+            found &= key >= self.low
+        if self.past is not None:
+            found &= key < self.past
+        return found if self.low is not None else found | key.is_null()
+
+
+def key_ranges(lists: Sequence[ListExports]) -> Iterator[KeyRange]:
+    """Ranges in order that have about as many live rows each and together every key."""
+    starts: list[tuple[str, int]] = []
+    size = 0
+    for path in (one.rows for source in lists for one in source.recent if one.rows is not None):
+        metadata = pq.read_metadata(path)
+        key = metadata.schema.names.index(f"{KEY}0")
+        size += metadata.num_rows * metadata.num_columns * _VALUE
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            size += group.total_byte_size
+            statistics = group.column(key).statistics
+            if statistics is not None and statistics.has_min_max:
+                starts.append((statistics.min, group.num_rows))
+    wanted = max(1, min(USUAL_RANGES, size // WORTH_A_RANGE), size // MOST_IN_A_RANGE)
+    bounds = [*_bounds(sorted(starts), wanted)]
+    for low, past in zip([None, *bounds], [*bounds, None], strict=True):
+        yield KeyRange(low, past)
+
+
+def _bounds(starts: Sequence[tuple[str, int]], ranges: int) -> Iterator[str]:
+    """Where to cut, given the first keys of row groups and their rows."""
+    total, before, cuts = sum(rows for _, rows in starts), 0, 1
+    last = starts[0][0] if starts else ""
+    for start, rows in starts:
+        if before >= total * cuts / ranges and start > last:
+            yield start
+            last, cuts = start, int(before * ranges / total) + 1
+        before += rows
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one list says about the keys of a range.
+
+    `rows`: its key, `seq` (its export), `record`, `nth` (which of the export's rows it is here),
+    `us` (time of update), `since` (when an opt-out counts), `permissions` (bits of all channels),
+    the address of each channel under the channel's name, and `place` in the total order. `order`:
+    the rows in that order. `holds`: the same without `nth` and `place`, and whether the record
+    was `mended`. `values`: the payload of recent exports by `seq`.
+    """
+
+    rows: pl.DataFrame
+    order: pl.Series
+    holds: pl.DataFrame
+    values: Mapping[int, pl.DataFrame]
+
+
+class ListReader:
+    """Reads one list of a plan, range by range."""
+
+    def __init__(self, plan: MergePlan, n: int) -> None:
+        self._source = plan.lists[n]
+        self._keys = key_names(len(plan.match_columns))
+        self._channels = channels_of(self._source)
+        self._payload = [
+            column.name
+            for column in plan.columns
+            if column.rule != "permission" and n in column.lists
+        ]
+        self._holds = self._read_holds()
+
+    def read(self, within: KeyRange) -> Part:
+        """Everything about the keys of a range."""
+        recent = {one.seq for one in self._source.recent}
+        sources = [one for one in self._source.sources if one.rows is not None]
+        frames = pl.collect_all(
+            [
+                _scan(one, within).select(
+                    *self._narrow(one),
+                    *self._addresses(one),
+                    *(self._values(one) if one.seq in recent else ()),
+                )
+                for one in sources
+            ]
+        )
+        values, rows = {}, [self._empty_rows()]
+        for one, frame in zip(sources, frames, strict=True):
+            rows.append(frame.select(rows[0].columns))
+            if one.seq in recent:
+                values[one.seq] = frame.select(
+                    pl.col(f"_{name}").alias(name) for name in self._payload if name in one.columns
+                )
+        found = pl.concat(rows, rechunk=True)
+        order = found.select(pl.arg_sort_by("us", "seq", "record")).to_series()
+        place = np.empty(len(order), np.int32)
+        place[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
+        holds = self._holds.filter(within.has(self._keys[0]))
+        return Part(found.with_columns(pl.Series("place", place)), order, holds, values)
+
+    def values(self, one: Source, within: KeyRange) -> pl.DataFrame:
+        """The payload of an export that is not recent, its rows as in `Part.rows`."""
+        columns = [name for name in self._payload if name in one.columns]
+        return _scan(one, within).select(columns).collect()
+
+    def _narrow(self, one: Source) -> list[pl.Expr]:
+        us = pl.col(UPDATED_US)
+        return [
+            *(pl.col(f"{KEY}{n}").cast(pl.String).alias(key) for n, key in enumerate(self._keys)),
+            pl.lit(one.seq, pl.Int32).alias("seq"),
+            us.alias("us"),
+            us.fill_null(one.stamp_us).alias("since"),
+            pl.col(RECORD).alias("record"),
+            pl.int_range(pl.len(), dtype=pl.Int32).alias("nth"),
+            pl.col(PERMISSIONS).alias("permissions"),
+        ]
+
+    def _addresses(self, one: Source) -> list[pl.Expr]:
+        return [_text(c.address, one.columns).alias(c.name) for c in self._channels]
+
+    def _values(self, one: Source) -> list[pl.Expr]:
+        return [pl.col(name).alias(f"_{name}") for name in self._payload if name in one.columns]
+
+    def _empty_rows(self) -> pl.DataFrame:
+        return pl.DataFrame(
+            schema={
+                **dict.fromkeys(self._keys, pl.String),
+                "seq": pl.Int32,
+                "us": pl.Int64,
+                "since": pl.Int64,
+                "record": pl.Int64,
+                "nth": pl.Int32,
+                "permissions": pl.UInt8,
+                **{channel.name: pl.String for channel in self._channels},
+            }
+        )
+
+    def _read_holds(self) -> pl.DataFrame:
+        """What rejects of exports in force still say, all of it: there are few.
+
+        A re-sent full export takes the place of its first version: so do the rejects.
+        """
+        mended = pl.DataFrame(
+            mended_records(self._source), {"seq": pl.Int32, "record": pl.Int64}, orient="row"
+        )
+        frames = [self._empty_rows().drop("nth")]
+        for one in self._source.in_force:
+            if one.holds is None:
+                continue
+            held = pl.read_parquet(one.holds, glob=False)
+            held = held.with_columns(_opt_outs_of(held).alias(PERMISSIONS))
+            columns = [e for e in self._narrow(one) if e.meta.output_name() != "nth"]
+            addresses = [_text(c.address, held.columns).alias(c.name) for c in self._channels]
+            frames.append(held.select(*columns, *addresses))
+        holds = pl.concat(frames)
+        return holds.join(
+            mended.with_columns(pl.lit(value=True).alias("mended")),
+            on=["seq", "record"],
+            how="left",
+        ).with_columns(pl.col("mended").fill_null(value=False))
+
+
+def _scan(one: Source, within: KeyRange) -> pl.LazyFrame:
+    path: Path | None = one.rows
+    assert path is not None  # noqa: S101 - for the type checker
+    rows = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    return rows if within == KeyRange(None, None) else rows.filter(within.has(f"{KEY}0"))
+
+
+def _text(column: str, columns: Sequence[str] | Mapping[str, str]) -> pl.Expr:
+    return pl.col(column).cast(pl.String).fill_null("") if column in columns else pl.lit("")
+
+
+def _opt_outs_of(held: pl.DataFrame) -> pl.Expr:
+    """The permissions of holds as bits: only opt-outs count."""
+    found = pl.lit(0, pl.UInt8)
+    for channel in CHANNELS.values():
+        if channel.permission in held.columns:
+            bits = permission_bits(pl.col(channel.permission).cast(pl.String).fill_null(""))
+            found |= bits * (1 << channel.shift) & channel.opted_out
+    return found
