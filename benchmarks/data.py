@@ -7,6 +7,7 @@ rows, all three together 5.4 million of 2.4 million people.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,12 @@ _REPEATED = 0.02  # of a list's rows are of a key that it has already
 _CITIES = "['Rome','Milan','Turin','Paris','Lyon','Berlin','Hamburg','Vienna','Madrid','Boston']"
 _NAMES = "['Ada','Bo','Chiara','Dmitri','Eve','Farid','Grace','Hugo','Ines','Jonas','Kim','Lena']"
 
+
+def _moment(first: str, seconds: str) -> str:
+    """SQL for a time some seconds after a day."""
+    return f"strftime(TIMESTAMP '{first}' + to_seconds({seconds}), '%Y-%m-%d %H:%M:%S')"
+
+
 # r(n): the n-th random number of a row; key: the number of its person
 _SHARED = {
     KEY: "'C' || lpad(key::VARCHAR, 11, '0')",
@@ -31,9 +38,9 @@ _SHARED = {
     "EMAIL_DELIVERABILITY_STATUS_": "CASE WHEN r(2) % 50 = 0 THEN 'U' ELSE 'D' END",
     "EMAIL_FORMAT_": "CASE WHEN r(3) % 4 = 0 THEN 'T' ELSE 'H' END",
     "MOBILE_NUMBER_": "CASE WHEN r(4) % 3 = 0 THEN '' ELSE '39' || (3200000000 + key) END",
-    "MOBILE_PERMISSION_STATUS_": "CASE r(5) % 3 WHEN 0 THEN 'I' WHEN 1 THEN 'O' ELSE '' END",
-    UPDATED_AT: "strftime(TIMESTAMP '2025-06-01' + to_seconds(r(6) % 31536000), '%Y-%m-%d %H:%M:%S')",
-    "CREATED_DATE_": "strftime(TIMESTAMP '2015-01-01' + to_seconds(r(7) % 300000000), '%Y-%m-%d %H:%M:%S')",
+    "MOBILE_PERMISSION_STATUS_": "['O','','','','I','I','I','I','I','I'][1 + r(5) % 10]",
+    UPDATED_AT: _moment("2025-06-01", "r(6) % 31536000"),
+    "CREATED_DATE_": _moment("2015-01-01", "r(7) % 300000000"),
     "FIRST_NAME": f"{_NAMES}[1 + r(8) % 12]",
     "LAST_NAME": "'Surname' || (r(9) % 50000)",
     "POSTAL_STREET_1_": "(1 + r(10) % 900) || ' Street of the ' || (r(11) % 9000) || ' Martyrs'",
@@ -108,20 +115,14 @@ def _query(name: str, rows: int, size: float, seed: int, *, newer: bool) -> str:
     distinct = max(1, rows - round(rows * _REPEATED))
     columns = {**_SHARED, **_OWN[name]}
     if newer:
-        columns[UPDATED_AT] = (
-            "strftime(TIMESTAMP '2026-06-02' + to_seconds(r(6) % 3600), '%Y-%m-%d %H:%M:%S')"
-        )
+        columns[UPDATED_AT] = _moment("2026-06-02", "r(6) % 3600")
     shown = ", ".join(
         f"{_drawn(text, seed * 10 + number)} AS {column}" for column, text in columns.items()
     )
-    return (
-        f"SELECT {shown} FROM (SELECT i, ((i % {distinct}) * {_STEPS[number]} + {number * 7919}) % {people} "
-        f"AS key FROM range({rows}) AS t(i))"
-    )
+    key = f"((i % {distinct}) * {_STEPS[number]} + {number * 7919}) % {people}"
+    return f"SELECT {shown} FROM (SELECT i, {key} AS key FROM range({rows}) AS t(i))"
 
 
 def _drawn(text: str, seed: int) -> str:
     """`r(n)` as random numbers of the row."""
-    import re
-
     return re.sub(r"\br\((\d+)\)", rf"((hash(i * 32 + \1, {seed}) >> 8)::BIGINT)", text)

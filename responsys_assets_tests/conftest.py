@@ -164,13 +164,17 @@ Fault = Literal["cut", "reset", "flip", "freeze"]
 
 
 class FaultProxy:
-    """A TCP relay to a server that goes wrong once, at a chosen byte on its way down."""
+    """A TCP relay to a server that goes wrong once, at a chosen byte on its way down.
+
+    What is left of older connections, of which nobody waits for anything, does not count.
+    """
 
     def __init__(self, port: int) -> None:
         self._target = port
         self._lock = threading.Lock()
         self._left: int | None = None
         self._fault: Fault = "cut"
+        self._newest = self._since = 0  # numbers of connections
         proxy = self
 
         class Relay(socketserver.BaseRequestHandler):
@@ -188,6 +192,7 @@ class FaultProxy:
         reset, or without), or it and all that follow are swallowed."""
         with self._lock:
             self._left, self._fault = after, fault
+            self._since = self._newest
 
     @property
     def left(self) -> int | None:
@@ -196,10 +201,13 @@ class FaultProxy:
             return self._left
 
     def _relay(self, client: socket.socket) -> None:
+        with self._lock:
+            self._newest += 1
+            number = self._newest
         with client, socket.create_connection(("127.0.0.1", self._target)) as server:
             up = threading.Thread(target=self._up, args=(client, server), daemon=True)
             up.start()
-            fault = self._down(server, client)
+            fault = self._down(server, client, number)
             if fault == "reset":
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             _shut(client, socket.SHUT_RD if fault == "reset" else socket.SHUT_RDWR)
@@ -213,10 +221,10 @@ class FaultProxy:
                 server.sendall(data)
         _shut(server, socket.SHUT_RDWR)
 
-    def _down(self, server: socket.socket, client: socket.socket) -> Fault | None:
+    def _down(self, server: socket.socket, client: socket.socket, number: int) -> Fault | None:
         with contextlib.suppress(OSError):
             while data := server.recv(65536):
-                passed, fault = self._spoilt(data)
+                passed, fault = self._spoilt(data, number)
                 client.sendall(passed)
                 if fault == "freeze":
                     while server.recv(65536):  # until the client has had enough
@@ -225,9 +233,11 @@ class FaultProxy:
                     return fault
         return None
 
-    def _spoilt(self, data: bytes) -> tuple[bytes, Fault | None]:
+    def _spoilt(self, data: bytes, number: int) -> tuple[bytes, Fault | None]:
         """What passes of some bytes, and the fault that follows."""
         with self._lock:
+            if number < self._since:
+                return data, None
             if self._left is None or len(data) <= self._left:
                 self._left = None if self._left is None else self._left - len(data)
                 return data, None

@@ -24,9 +24,9 @@ import polars as pl
 
 from responsys_assets.config.project import Project
 from responsys_assets.deliveries.source import CHANGE, Source
-from responsys_assets.profiles.sql import identifier
 from responsys_assets.segments import engine
 from responsys_assets.segments.consent import Exclusions
+from responsys_assets.segments.sql import identifier
 
 ROWS = "rows.parquet"
 BATCH_ROWS = 50_000

@@ -100,7 +100,7 @@ def profiles_spec(project: Project) -> dg.AssetSpec:
         key=PROFILES,
         deps=[staged_key(name) for name in config.lists],
         group_name="profiles",
-        kinds={"duckdb", "parquet"},
+        kinds={"polars", "parquet"},
         owners=OWNERS,
         description=(
             f"One row a person from {', '.join(config.lists)}, matched on "

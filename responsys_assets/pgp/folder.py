@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -31,8 +32,10 @@ _END_SECONDS = 30.0
 _GUARD = """
 trap '' HUP INT TERM
 read _
-gpgconf --homedir "$1" --kill gpg-agent
-rm -rf "$1"
+for home in "$@"; do
+    if [ -d "$home" ]; then gpgconf --homedir "$home" --kill gpg-agent; fi
+    rm -rf "$home"
+done
 """
 
 
@@ -53,15 +56,18 @@ class HomeFolder:
         """
         with disk_errors("cannot make a private folder for gpg"), contextlib.ExitStack() as undo:
             _sweep()
-            new = _new_folder()
-            undo.callback(shutil.rmtree, new, ignore_errors=True)
+            name = secrets.token_hex(6)
+            new, path = (_parent() / f"{prefix}{name}" for prefix in (_NEW, _PREFIX))
+            # before there is anything to guard: we may be killed at any moment
+            guard = _guard(new, path)
+            undo.callback(guard.communicate, b"\n")
+            new.mkdir(mode=FOLDER_MODE)
+            new.chmod(FOLDER_MODE)
             lock = os.open(new / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
             undo.callback(os.close, lock)
             fcntl.flock(lock, fcntl.LOCK_EX)
             # locked before it has the name that others sweep
-            path = new.rename(new.with_name(new.name.replace(_NEW, _PREFIX, 1)))
-            undo.callback(shutil.rmtree, path, ignore_errors=True)
-            guard = _guard(path, lock)
+            new.rename(path)
             undo.pop_all()
         return cls(path, lock, guard)
 
@@ -78,15 +84,14 @@ class HomeFolder:
         os.close(self._lock)
 
 
-def _guard(path: Path, lock: int) -> subprocess.Popen[bytes]:
+def _guard(*paths: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603
-        ["/bin/sh", "-c", _GUARD, "guard of responsys", str(path)],
+        ["/bin/sh", "-c", _GUARD, "guard of responsys", *map(str, paths)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=environment(),
         cwd="/",
-        pass_fds=(lock,),  # locked until both of us are gone
         start_new_session=True,
     )
 
@@ -96,13 +101,10 @@ def _parents() -> list[str]:
     return list(dict.fromkeys((tempfile.gettempdir(), "/tmp")))  # noqa: S108
 
 
-def _new_folder() -> Path:
-    for parent in _parents():
-        if len(parent) + len(_PREFIX) + 10 < _LONGEST_PATH:
-            folder = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
-            folder.chmod(FOLDER_MODE)
-            return folder
-    raise AssertionError("unreachable")
+def _parent() -> Path:
+    return next(
+        Path(parent) for parent in _parents() if len(parent) + len(_PREFIX) + 12 < _LONGEST_PATH
+    )
 
 
 def _discard(folder: Path) -> None:

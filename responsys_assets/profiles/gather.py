@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 
 import polars as pl
-import pyarrow as pa
 
 from responsys_assets.normalise import WHITESPACE
 from responsys_assets.profiles.choice import Chosen
@@ -43,7 +41,7 @@ class Values:
         self._chosen = chosen
         self._payload = [dict(sorted(frames.items())) for frames in payload]
         self._rows = [self._rows_of(n) for n in range(len(plan.lists))]
-        self._contested_rows = cache(self._rows_of_winners)
+        self._contests: dict[tuple[int, ...], pl.Series] = {}
 
     def frame(self) -> pl.DataFrame:
         """All columns in the order of the plan's schema."""
@@ -63,7 +61,7 @@ class Values:
         bits = pl.zeros(len(self._chosen), pl.UInt64, eager=True)
         for n in range(len(names)):
             bits |= self._chosen.has(n).cast(pl.UInt64) * (1 << n)
-        told = {
+        told = {0: ""} | {
             each: ",".join(name for n, name in enumerate(names) if each >> n & 1)
             for each in bits.unique().to_list()
         }
@@ -86,7 +84,9 @@ class Values:
         if column.rule == "deliverability":
             return self._deliverability(column)
         if column.rule in ("latest", "together") and len(column.lists) > 1:
-            rows = self._contested_rows(column.lists)
+            if column.lists not in self._contests:
+                self._contests[column.lists] = self._rows_of_winners(column.lists)
+            rows = self._contests[column.lists]
             return _filled(self._source(column, column.lists).gather(rows), column)
         values = {n: self._source(column, [n]).gather(self._rows[n]) for n in column.lists}
         return _filled(self._ruled(column, values), column)
@@ -120,7 +120,7 @@ class Values:
         if len(values) == 1:
             return next(iter(values.values()))
         frame = pl.DataFrame({f"c{n}": value for n, value in values.items()})
-        frame = frame.with_columns(self._chosen.time(n).alias(f"t{n}") for n in values)
+        frame = frame.with_columns(self._chosen.times[n].alias(f"t{n}") for n in values)
         if column.kind == "text":
             frame = frame.with_columns(pl.col(f"c{n}").replace("", None) for n in values)
         candidates = [pl.col(f"c{n}") for n in values]
@@ -169,12 +169,6 @@ class Values:
             )
             .to_series()
         )
-
-
-def schema(plan: MergePlan) -> pa.Schema:
-    """The columns of profiles as they are written."""
-    empty = pl.DataFrame(schema={name: TYPES[kind] for name, kind in plan.schema})
-    return empty.to_arrow(compat_level=pl.CompatLevel.newest()).schema
 
 
 def _filled(values: pl.Series, column: Column) -> pl.Series:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 KEY = "key"
+Flags = NDArray[np.bool_]
+Numbers = NDArray[np.signedinteger[Any]]
 
 
 def key_names(parts: int) -> list[str]:
@@ -41,3 +45,10 @@ def numbered(
         begin += len(frame)
         found.append(frame.drop(names).insert_column(0, own.set(own < 0, None)))
     return ordered.filter(first), found
+
+
+def greatest(keys: int, key: Numbers, values: Numbers, *, nothing: int = -1) -> Numbers:
+    """The greatest value of each key, `nothing` for keys that have none."""
+    found = np.full(keys, nothing, values.dtype)
+    np.maximum.at(found, key, values)
+    return found

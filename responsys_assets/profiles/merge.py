@@ -1,28 +1,32 @@
-"""The merge: range of keys by range, winners over narrow columns first, then their values."""
+"""The merge, one range of keys after the other: winners over integers, then their values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from responsys_assets.errors import ConfigError
-from responsys_assets.lake.parquet import ParquetFile
-from responsys_assets.lake.publish import Workspace, disk_errors, make_private_folder
-from responsys_assets.normalise import normalise
-from responsys_assets.profiles import permission, winners
+from responsys_assets.errors import ConfigError, LakeError
+from responsys_assets.lake.publish import disk_errors, make_private_folder
 from responsys_assets.profiles.choice import Chosen
-from responsys_assets.profiles.engine import Limits, frame, merging
-from responsys_assets.profiles.gather import Values, schema
-from responsys_assets.profiles.keys import key_names, numbered
+from responsys_assets.profiles.gather import Values
+from responsys_assets.profiles.keys import Numbers, key_names, numbered
 from responsys_assets.profiles.live import Source
+from responsys_assets.profiles.permission import Said, said_by
 from responsys_assets.profiles.plan import MergePlan
-from responsys_assets.profiles.reading import KeyRange, ListReader, Part, key_ranges
+from responsys_assets.profiles.reading import KeyRange, ListReader, key_ranges
+from responsys_assets.profiles.winners import latest
 from responsys_assets.system_columns import Channel
-from responsys_assets.threads import Behind
+
+NAME = "polars"
+VERSION = pl.__version__
 
 _GROUP_ROWS = 122_880
 
@@ -37,114 +41,103 @@ class Merged:
 
 def merge(
     plan: MergePlan,
-    workspace: Workspace,
     folder: Path,
     *,
-    limits: Limits | None = None,
+    ranges_at_once: int = 2,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Merged:
     """Write the profiles as `part-*.parquet` and the closed addresses as `closed/*.parquet`.
 
-    `advance` is told the number of profiles written since the last call.
+    `advance` is told the number of profiles written since the last call. With two ranges at
+    once one reads while the other writes; both together want about twice MOST_IN_A_RANGE bytes.
 
     Raises:
         LakeError: if memory, disk or a staged file fails.
     """
-    with merging(workspace.folder("spill"), limits or Limits()) as connection:
-        work = _Merge(plan, connection)
-        rows = 0
-        with Behind(_write) as writer:
-            for part, within in enumerate(key_ranges(plan.lists)):
-                profiles = work.merge(within)
-                writer.put((profiles, plan, folder / f"part-{part:02}.parquet"))
-                rows += len(profiles)
-                advance(len(profiles))
-        work.write_closed(folder)
-        return Merged(rows, work.live)
+    with _faults(), ThreadPoolExecutor(min(ranges_at_once, os.cpu_count() or 1)) as pool:
+        readers = [ListReader(plan, n) for n in range(len(plan.lists))]
+        work = [
+            pool.submit(_Range(plan, readers, within).write, folder / f"part-{number:02}.parquet")
+            for number, within in enumerate(key_ranges(plan.lists))
+        ]
+        found = []
+        try:
+            for each in work:
+                found.append(each.result())
+                advance(found[-1].rows)
+        finally:
+            pool.shutdown(cancel_futures=True)
+        _write_closed(folder, found)
+        live = {
+            source.name: sum(each.live[n] for each in found) for n, source in enumerate(plan.lists)
+        }
+        return Merged(sum(each.rows for each in found), live)
 
 
-class _Merge:
-    """The steps of one merge, on one connection; each range makes the tables anew."""
+@dataclass(frozen=True)
+class _Written:
+    """What is known of a range once it is written; `live` are keys by list."""
 
-    def __init__(self, plan: MergePlan, connection: duckdb.DuckDBPyConnection) -> None:
-        self._plan = plan
-        self._connection = connection
-        self._keys = key_names(len(plan.match_columns))
-        self._readers = [ListReader(plan, n) for n in range(len(plan.lists))]
-        self._opted_out: dict[Channel, list[pl.Series]] = {}
-        self.live = {source.name: 0 for source in plan.lists}
+    rows: int
+    live: list[int]
+    closed: list[dict[Channel, pl.Series]]
 
-    def merge(self, within: KeyRange) -> pl.DataFrame:
-        """The profiles of a range."""
-        parts = [reader.read(within) for reader in self._readers]
+
+class _Range:
+    """The merge of one range of keys: needs nothing of the others."""
+
+    def __init__(self, plan: MergePlan, readers: Sequence[ListReader], within: KeyRange) -> None:
+        self._plan, self._readers, self._within = plan, readers, within
+
+    def write(self, target: Path) -> _Written:
+        """Merge and write the profiles of the range."""
+        parts = [reader.read(self._within) for reader in self._readers]
         frames = [table for part in parts for table in (part.rows, part.holds)]
-        keys, tables = numbered(frames, self._keys)
-        latest, said = [], []
-        for n in range(len(parts)):
-            latest.append(self._latest(n, *tables[2 * n : 2 * n + 2]))
-            if permission.channels_of(self._plan.lists[n]):
-                said.append(self._permission(n))
-        chosen = Chosen(len(keys), latest, said, parts, self._plan.only_in)
-        payload = [self._used(n, part, chosen, within) for n, part in enumerate(parts)]
-        return Values(self._plan, keys, chosen, payload).frame()
-
-    def write_closed(self, folder: Path) -> None:
-        """Write `closed/<channel>.parquet` for every channel that a list has a permission of."""
-        target = make_private_folder(folder / "closed")
-        for channel, found in self._opted_out.items():
-            with disk_errors("cannot write closed addresses"):
-                closed(found, channel).write_parquet(
-                    target / f"{channel.name}.parquet", compression="zstd"
-                )
-
-    def _latest(self, n: int, rows: pl.DataFrame, holds: pl.DataFrame) -> pl.DataFrame:
-        """The latest live row of each key of list `n`."""
-        source = self._plan.lists[n]
-        for name, table in (("rows", rows), ("holds", holds)):
-            arrow = table.to_arrow(compat_level=pl.CompatLevel.newest())
-            self._connection.register(f"{name}_{n}", arrow)
-        found = frame(self._connection, winners.latest(n, source))
-        self.live[source.name] += len(found)
-        return found
-
-    def _permission(self, n: int) -> pl.DataFrame:
-        """What list `n` says; notes the addresses of standing opt-outs."""
-        channels = permission.channels_of(self._plan.lists[n])
-        self._connection.execute(permission.state_table(n, channels))
-        for channel in channels:
-            query = permission.standing_addresses(n, channel)
-            found = frame(self._connection, query).to_series()
-            self._opted_out.setdefault(channel, []).append(found)
-        return frame(self._connection, permission.states(n))
+        keys, tables = numbered(frames, key_names(len(self._plan.match_columns)))
+        lists = [*zip(self._plan.lists, tables[::2], tables[1::2], strict=True)]
+        places = [latest(source, rows, holds, len(keys)) for source, rows, holds in lists]
+        said = [said_by(source, rows, holds, len(keys)) for source, rows, holds in lists]
+        chosen = Chosen(places, _all_of(said), parts, self._plan.only_in)
+        payload = [self._used(n, part.values, chosen) for n, part in enumerate(parts)]
+        profiles = Values(self._plan, keys, chosen, payload).frame()
+        profiles.write_parquet(
+            target, compression="zstd", compression_level=1, row_group_size=_GROUP_ROWS
+        )
+        live = [int((each >= 0).sum()) for each in places]
+        return _Written(len(profiles), live, [each.closed for each in said])
 
     def _used(
-        self, n: int, part: Part, chosen: Chosen, within: KeyRange
-    ) -> Mapping[int, pl.DataFrame]:
+        self, n: int, values: Mapping[int, pl.DataFrame], chosen: Chosen
+    ) -> dict[int, pl.DataFrame]:
         """The values of the exports of list `n` that have a winning row."""
         used = {*chosen.exports(n).unique().to_list()}
         sources = [one for one in self._plan.lists[n].sources if one.seq in used]
         _same_types(self._plan, n, sources)
         reader = self._readers[n]
         return {
-            one.seq: part.values[one.seq] if one.seq in part.values else reader.values(one, within)
+            one.seq: values[one.seq] if one.seq in values else reader.values(one, self._within)
             for one in sources
         }
 
 
-def _write(item: tuple[pl.DataFrame, MergePlan, Path]) -> None:
-    profiles, plan, target = item
-    file = ParquetFile(target, schema(plan), plan.match_columns)
-    for start in range(0, len(profiles), _GROUP_ROWS):
-        group = profiles.slice(start, _GROUP_ROWS)
-        file.write(group.to_arrow(compat_level=pl.CompatLevel.newest()))
-    file.close()
+def _all_of(said: Sequence[Said]) -> Numbers:
+    states: Numbers = np.bitwise_or.reduce([each.states for each in said])
+    return states
 
 
-def closed(found: Sequence[pl.Series], channel: Channel) -> pl.DataFrame:
-    """Addresses as they were sent to one sorted column `address` of normalised ones."""
-    sent = pl.concat(found).unique()
-    addresses = normalise(sent, channel.address).unique().sort()
-    return addresses.filter(addresses != "").alias("address").to_frame()
+def _write_closed(folder: Path, found: Sequence[_Written]) -> None:
+    """Write `closed/<channel>.parquet` for every channel that a list has a permission of."""
+    target = make_private_folder(folder / "closed")
+    sent: dict[Channel, list[pl.Series]] = {}
+    for closed in (closed for each in found for closed in each.closed):
+        for channel, addresses in closed.items():
+            sent.setdefault(channel, []).append(addresses)
+    for channel, several in sent.items():
+        with disk_errors("cannot write closed addresses"):
+            every = pl.concat(several).unique().sort().alias("address")
+            every.filter(every != "").to_frame().write_parquet(
+                target / f"{channel.name}.parquet", compression="zstd"
+            )
 
 
 def _same_types(plan: MergePlan, n: int, sources: Sequence[Source]) -> None:
@@ -164,3 +157,26 @@ def _same_types(plan: MergePlan, n: int, sources: Sequence[Source]) -> None:
                     f"staged anew with `responsys exports {plan.lists[n].name} retry FILE`",
                     key=f"lists.{plan.lists[n].name}.columns",
                 )
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Errors of the engine in our own words: theirs may hold records."""
+    try:
+        yield
+    except MemoryError:
+        raise LakeError(
+            "memory", "merging profiles needs more memory than there is; free some, then run again"
+        ) from None
+    except (pl.exceptions.ComputeError, pa.ArrowException, OSError):
+        raise LakeError(
+            "disk",
+            "merging profiles cannot read or write a file of the lake; check its room, owner and "
+            "mode, run `responsys verify`, then run this again",
+        ) from None
+    except pl.exceptions.PolarsError as error:
+        raise LakeError(
+            "merge_failed",
+            f"the engine failed while merging profiles ({type(error).__name__}); run "
+            "`responsys verify`, then run this again",
+        ) from None

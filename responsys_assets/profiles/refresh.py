@@ -12,9 +12,8 @@ from typing import Any
 from responsys_assets.config.project import Project
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore, digest
-from responsys_assets.profiles import engine
 from responsys_assets.profiles.live import ListExports
-from responsys_assets.profiles.merge import Merged, merge
+from responsys_assets.profiles.merge import NAME, VERSION, Merged, merge
 from responsys_assets.profiles.permission import channels_of
 from responsys_assets.profiles.plan import (
     MergePlan,
@@ -52,7 +51,7 @@ def refresh(project: Project, lake: Lake, progress: Progress) -> tuple[Snapshot 
         plan = make_plan(project, lists)
         with lake.workspace() as workspace, progress.step("profiles", None, "rows") as advance:
             folder = workspace.folder("profiles")
-            merged = merge(plan, workspace, folder, advance=advance)
+            merged = merge(plan, folder, advance=advance)
             snapshot = store.publish(
                 workspace,
                 folder,
@@ -78,7 +77,7 @@ def profile_inputs(project: Project, lake: Lake) -> dict[str, Any] | None:
 
 def _inputs(project: Project, lists: Sequence[ListExports]) -> dict[str, Any]:
     return inputs_of(project, lists) | {
-        "engine": {"name": engine.NAME, "version": engine.VERSION},
+        "engine": {"name": NAME, "version": VERSION},
         "code": CODE,
     }
 
@@ -93,7 +92,7 @@ def _description(plan: MergePlan, merged: Merged) -> dict[str, Any]:
         },
         "lists": {name: {"rows": rows} for name, rows in merged.live.items()},
         "unknown_permissions": _odd_permissions(plan),
-        "engine": {"name": engine.NAME, "version": engine.VERSION},
+        "engine": {"name": NAME, "version": VERSION},
     }
 
 

@@ -1,72 +1,69 @@
-"""Who wins in a list: the latest live row of every key, found over narrow columns only.
+"""Who wins in a list: the latest live row of every key.
 
 The rows of a list have one total order, and a row's `place` in it is an integer: so there are no
-ties, and the greatest place is the latest row. The query reads `rows_<n>` and `holds_<n>`, which
-`reading.py` describes, and knows nothing of where those come from.
+ties, and the greatest place is the latest row. Everything here is a maximum over the numbers of
+the keys; nothing else of a row is looked at.
 """
-
-# ruff: noqa: S608 - no name or value in these queries comes from outside
 
 from __future__ import annotations
 
-from responsys_assets.profiles.live import ListExports
-from responsys_assets.profiles.sql import among
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from responsys_assets.profiles.keys import KEY, Flags, Numbers, greatest
+from responsys_assets.profiles.live import ListExports, Source
 
 
-def latest(n: int, source: ListExports) -> str:
-    """A query for each live key of list `n` and the place of its latest row."""
-    helpers = {}
-    recent = among("r.seq", (one.seq for one in source.recent))
-    row = f"SELECT r.key, r.place FROM rows_{n} AS r"
-    live = f"{row} WHERE {recent}"
+def latest(source: ListExports, rows: pl.DataFrame, holds: pl.DataFrame, keys: int) -> Numbers:
+    """The place of the latest live row of each of `keys` keys, -1 where there is none.
+
+    `rows` and `holds` are as `reading.Part` has them, with the number of their key.
+    """
+    key, seq = rows[KEY].to_numpy(), rows["seq"].to_numpy()
+    live = _of(source.recent, seq)
     if source.rivals:
-        helpers["started"] = _started(n, source)
-        live = (
-            f"{row} LEFT JOIN started AS s USING (key) "
-            f"WHERE {recent} AND r.seq >= coalesce(s.seq, 0)"
-        )
+        live &= seq >= _newest(key, seq, _of(source.rivals, seq), keys)[key]
     if source.may_reach_back:
-        helpers |= {"kept": _kept(n, source), "reached": _reached(n, source)}
-        older = among("r.seq", (one.seq for one in source.older))
-        live = (
-            f"{live} UNION ALL {row} JOIN reached AS s USING (key) WHERE {older} AND r.seq >= s.seq"
-        )
-    named = ", ".join(f"{name} AS ({query})" for name, query in helpers.items())
-    return (
-        f"{'WITH ' if named else ''}{named} "
-        f"SELECT key, max(place) AS place FROM ({live}) GROUP BY key"
-    )
+        live |= _of(source.older, seq) & (seq >= _reached(source, rows, holds, keys)[key])
+    return greatest(keys, key[live], rows["place"].to_numpy()[live])
 
 
-def _started(n: int, source: ListExports) -> str:
-    """The newest incomplete full export that has a key: it ends the key's older rows."""
-    rivals = among("seq", (one.seq for one in source.rivals))
-    return f"SELECT key, max(seq) AS seq FROM rows_{n} WHERE {rivals} GROUP BY key"
+def _of(sources: Sequence[Source], seq: Numbers) -> Flags:
+    """Which rows are of one of these exports."""
+    return np.isin(seq, [one.seq for one in sources])
 
 
-def _kept(n: int, source: ListExports) -> str:
-    """Keys that the newest complete export only has among its holds, and `run`: how many complete
-    exports in a row, from the newest on, hold them."""
-    spoken = among("seq", (one.seq for one in (source.complete[0], *source.rivals)))
-    ages = " ".join(f"WHEN {one.seq} THEN {age}" for age, one in enumerate(source.complete, 1))
-    return (
-        f"WITH held AS (SELECT DISTINCT key, CASE seq {ages} END AS age FROM holds_{n}), "
-        "numbered AS (SELECT *, row_number() OVER (PARTITION BY key ORDER BY age) AS n FROM held "
-        "WHERE key IS NOT NULL AND age IS NOT NULL) "
-        "SELECT key, count(*) FILTER (age = n) AS run FROM numbered "
-        f"ANTI JOIN (SELECT key FROM rows_{n} WHERE {spoken}) AS spoken USING (key) "
-        "GROUP BY key HAVING min(age) = 1"
-    )
+def _newest(key: Numbers, seq: Numbers, rows: Flags, keys: int) -> Numbers:
+    """The newest export that has each key among these rows."""
+    return greatest(keys, key[rows], seq[rows])
 
 
-def _reached(n: int, source: ListExports) -> str:
-    """Where the live rows of kept keys start: at the newest older full export that has the key,
-    or is complete and does not hold it; else at the very first export."""
-    fulls = among("seq", (one.seq for one in source.older if one.full))
-    ends = " ".join(f"WHEN {run} THEN {one.seq}" for run, one in enumerate(source.complete))
-    return (
-        "SELECT k.key, "
-        f"coalesce(greatest(CASE any_value(k.run) {ends} END, max(o.seq)), 0) AS seq "
-        f"FROM kept AS k LEFT JOIN (SELECT key, seq FROM rows_{n} WHERE {fulls}) AS o "
-        "USING (key) GROUP BY k.key"
-    )
+def _reached(source: ListExports, rows: pl.DataFrame, holds: pl.DataFrame, keys: int) -> Numbers:
+    """Where the live rows of kept keys start, among the exports before the newest complete one.
+
+    A key is kept if that export only has it among its holds. Its rows start at the newest older
+    full export that has the key, or is complete and does not hold it; else at the very first.
+    Keys that are not kept reach no row.
+    """
+    key, seq = rows[KEY].to_numpy(), rows["seq"].to_numpy()
+    fulls = [one for one in source.older if one.full]
+    starts = np.maximum(_newest(key, seq, _of(fulls, seq), keys), 0)
+    held = np.ones(keys, bool)
+    held[key[_of((source.complete[0], *source.rivals), seq)]] = False
+    held &= _held(source.complete[0], holds, keys)
+    kept = held.copy()
+    for one in source.complete[1:]:
+        holding = held & _held(one, holds, keys)
+        ends = held & ~holding
+        starts[ends] = np.maximum(starts[ends], one.seq)
+        held = holding
+    return np.where(kept, starts, np.iinfo(np.int32).max)
+
+
+def _held(one: Source, holds: pl.DataFrame, keys: int) -> Flags:
+    """Which keys the holds of an export have."""
+    found = np.zeros(keys, bool)
+    found[holds.filter(pl.col("seq") == one.seq)[KEY].drop_nulls().to_numpy()] = True
+    return found

@@ -12,8 +12,8 @@ import duckdb
 from responsys_assets.config.criteria import TODAY, Criteria, CriteriaError
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ConfigError, ResponsysError
-from responsys_assets.profiles.sql import identifier
 from responsys_assets.segments import engine
+from responsys_assets.segments.sql import identifier
 
 _ENGINE_TYPES = {
     "text": "VARCHAR",

@@ -13,8 +13,8 @@ from responsys_assets.config.project import Project
 from responsys_assets.errors import ConfigError, LakeError
 from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.normalise import normalise
-from responsys_assets.profiles.sql import identifier
 from responsys_assets.segments.profiles import profile_files
+from responsys_assets.segments.sql import identifier
 from responsys_assets.segments.suppressions import distinct, values_like
 from responsys_assets.system_columns import CHANNELS, Channel
 

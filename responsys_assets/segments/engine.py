@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from responsys_assets.errors import LakeError
 from responsys_assets.lake.publish import disk_errors
-from responsys_assets.profiles.sql import exact_path, literal
+from responsys_assets.segments.sql import exact_path, literal
 
 VERSION = f"duckdb {duckdb.__version__}, polars {pl.__version__}, pyarrow {pa.__version__}"
 

@@ -21,7 +21,6 @@ from responsys_assets.errors import ConfigError
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.publish import Workspace
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore, digest
-from responsys_assets.profiles.sql import identifier
 from responsys_assets.progress import SILENT, Progress
 from responsys_assets.segments import engine
 from responsys_assets.segments.bound import bind, failed, unknown_column
@@ -32,6 +31,7 @@ from responsys_assets.segments.consent import (
     suppression_exclusions,
 )
 from responsys_assets.segments.profiles import column_types, current_profiles, profile_files
+from responsys_assets.segments.sql import identifier
 from responsys_assets.segments.suppressions import (
     SuppressionFile,
     read_suppressions,

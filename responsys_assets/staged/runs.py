@@ -16,6 +16,7 @@ from responsys_assets.staged.columns import SOURCE_FILE
 
 GROUP_ROWS = 16_384
 RUN_ROWS = 32 * GROUP_ROWS
+SMALL_ROWS = 4 * GROUP_ROWS  # as well read whole
 RUN_BYTES = 256 << 20
 _VIEW_BYTES = 16  # what every value takes beside its text
 
@@ -45,9 +46,10 @@ class Runs:
         self._keys = keys
 
     def write(self, run: pa.Table) -> None:
-        """Sort and append one run; a single group is read whole anyway and stays as it is."""
-        if len(run) <= GROUP_ROWS:
-            self._file.write(run)
+        """Sort and append one run; a small one stays in the order of its records."""
+        if len(run) <= SMALL_ROWS:
+            for start in range(0, len(run), GROUP_ROWS):
+                self._file.write(run.slice(start, GROUP_ROWS))
             return
         place = run.schema.get_field_index(SOURCE_FILE)
         name = run.column(place).slice(0, GROUP_ROWS)  # the same in all rows

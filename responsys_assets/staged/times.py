@@ -136,11 +136,13 @@ def _for_polars(form: str) -> str | None:
 
 
 def _doubtful(texts: pl.Series, read: pl.Series, form: str) -> pl.Series:
-    """Where polars and strptime may differ: short years, second 60, signs, fractions."""
+    """Where polars and strptime may differ: short years, 69, second 60, signs, fractions."""
     doubt = read.is_null() | (read < _YEAR_1000)
     doubt |= (read % _MINUTE < _SECOND) & texts.str.contains("60", literal=True)
     if "%z" not in form:
         doubt |= texts.str.contains("+", literal=True)
+    if "%y" in form:
+        doubt |= texts.str.contains("69", literal=True)
     if "%f" in form:
         doubt |= ~texts.str.contains(r"\.[0-9]{1,6}([^0-9]|$)")
     return doubt

@@ -99,9 +99,9 @@ def test_a_file_that_did_not_come_whole_is_not_there(
     """Fails when `writing_to` leaves what came."""
     (line.folder / NAME).write_bytes(os.urandom(SIZE))
     with open_server(line.project, "responsys") as server:
-        remote = server.stat(line.folder.name, NAME)
-        assert remote is not None
         for case in cases.draw(3, 20):
+            remote = server.stat(line.folder.name, NAME)  # over a connection that is good
+            assert remote is not None
             line.proxy.arm(case.randrange(SIZE), fault)
             with pytest.raises(TransientServerError) as caught:
                 server.fetch(line.folder.name, remote, tmp_path / "out", lambda _: None)

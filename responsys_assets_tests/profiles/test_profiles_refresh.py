@@ -17,8 +17,6 @@ from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.receipts import Verdict
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
 from responsys_assets.profiles import reading
-from responsys_assets.profiles.engine import Limits
-from responsys_assets.profiles.engine import merging as engine
 from responsys_assets.profiles.merge import merge
 from responsys_assets.profiles.plan import accepted_exports, make_plan
 from responsys_assets.profiles.reading import _bounds
@@ -131,14 +129,9 @@ def test_a_changed_rule_makes_a_new_snapshot(project: Project, lake: Lake, tmp_p
     assert refresh(other, lake, SILENT)[1]
 
 
-def test_threads_memory_and_the_order_of_rows_change_no_byte(tmp_path: Path) -> None:
+def test_threads_and_the_order_of_rows_change_no_byte(tmp_path: Path) -> None:
     seen = set()
-    for shuffle, limits in (
-        (None, Limits(threads=1)),
-        (1, Limits(threads=2)),
-        (2, Limits(threads=5)),
-        (3, Limits(threads=2, memory_bytes=64 << 20)),
-    ):
+    for shuffle, at_once in ((None, 1), (1, 2), (2, 5), (3, 2)):
         folder = tmp_path / str(shuffle)
         project = project_of(folder, {"core": {}, "web": {}}, {})
         lake = Lake(project.lake_path)
@@ -151,7 +144,7 @@ def test_threads_memory_and_the_order_of_rows_change_no_byte(tmp_path: Path) -> 
         plan = make_plan(project, accepted_exports(project, lake))
         with lake.writing(), lake.workspace() as workspace:
             out = workspace.folder("out")
-            assert merge(plan, workspace, out, limits=limits).rows == 7919
+            assert merge(plan, out, ranges_at_once=at_once).rows == 7919
             seen.add(tuple((p.name, p.read_bytes()) for p in sorted(out.rglob("*")) if p.is_file()))
     assert len(seen) == 1
 
@@ -215,26 +208,3 @@ def test_a_damaged_staged_file_fails_without_showing_data(project: Project, lake
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
     assert list(lake.root.glob("tmp/*")) == []
-
-
-def test_what_does_not_fit_in_memory_is_spilled_encrypted_and_removed(tmp_path: Path) -> None:
-    spill = tmp_path / "spill"
-    spill.mkdir(mode=0o700)
-    with engine(spill, Limits(threads=2, memory_bytes=64 << 20)) as connection:
-        connection.execute(
-            "CREATE TEMP TABLE t AS SELECT 'needle-' || hash(i)::VARCHAR AS s "
-            "FROM range(3_000_000) AS r(i)"
-        )
-        spilled = [path for path in spill.rglob("*") if path.is_file()]
-        assert sum(path.stat().st_size for path in spilled) > 1 << 20
-        assert not any(b"needle-" in path.read_bytes() for path in spilled)
-    assert [path for path in spill.rglob("*") if path.is_file()] == []
-
-
-def test_too_little_memory_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
-    with (
-        pytest.raises(LakeError, match="free some") as caught,
-        engine(tmp_path, Limits(threads=1, memory_bytes=1 << 20)) as connection,
-    ):
-        connection.execute("SELECT list(i) FROM range(10_000_000) AS r(i)").fetchall()
-    assert caught.value.code == "memory"

@@ -47,6 +47,7 @@ def test_staged_rows_have_the_columns_of_the_contract(bench: Bench) -> None:
         "_source_line": 2,
         "_record": 1,
         "_updated_us": 1_777_644_000_000_000,
+        "_permissions": 0,
         "_key_0": "007",
     }
     assert (second["CUSTOMER_ID_"], second["_key_0"]) == ("\u00a0x ", "x")

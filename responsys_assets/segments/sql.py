@@ -1,8 +1,7 @@
-"""SQL text in small pieces. Names are quoted here and only here; values are bound parameters."""
+"""Names and texts in SQL: quoted here and only here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -14,16 +13,6 @@ def identifier(name: str) -> str:
 def literal(value: str | Path) -> str:
     """A text where duckdb takes no parameter."""
     return "'" + str(value).replace("'", "''") + "'"
-
-
-def comma(parts: Iterable[str]) -> str:
-    return ", ".join(parts)
-
-
-def among(column: str, numbers: Iterable[int]) -> str:
-    """Whether a column is one of some numbers."""
-    listed = comma(map(str, numbers))
-    return f"{column} IN ({listed})" if listed else "false"
 
 
 def exact_path(path: Path) -> str:
