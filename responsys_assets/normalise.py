@@ -49,16 +49,17 @@ def normalise_permission(values: Text) -> Text:
     )
 
 
-def permission_bits(values: Text) -> Text:
-    """The same as OPTED_IN, OPTED_OUT or 0, of type UInt8."""
+def permission_bits(values: pl.Series) -> tuple[pl.Series, int]:
+    """The same as OPTED_IN, OPTED_OUT or 0, of type UInt8, and how many values are neither `I`
+    nor `O` nor empty, whatever their case and spaces."""
     said = {"I": OPTED_IN, "i": OPTED_IN, "O": OPTED_OUT, "o": OPTED_OUT, "": 0}
-    stripped = values.str.strip_chars(WHITESPACE)
-    return stripped.replace_strict(said, default=OPTED_OUT, return_dtype=pl.UInt8)
-
-
-def is_odd_permission(values: Text) -> Text:
-    """Whether a value is neither `I` nor `O` nor empty, whatever its case and spaces."""
-    return ~values.str.strip_chars(WHITESPACE).is_in(["I", "i", "O", "o", ""])
+    bits = values.replace_strict(said, default=None, return_dtype=pl.UInt8)
+    if not bits.null_count():
+        return bits, 0
+    rest = values.filter(bits.is_null()).str.strip_chars(WHITESPACE)
+    understood = rest.replace_strict(said, default=None, return_dtype=pl.UInt8)
+    odd = understood.null_count()
+    return bits.scatter(bits.is_null().arg_true(), understood.fill_null(OPTED_OUT)), odd
 
 
 def _is_ascii(values: pl.Series) -> bool:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from responsys_assets.normalise import (
     WHITESPACE,
-    is_odd_permission,
     normalise,
     normalise_permission,
+    permission_bits,
 )
 
 COLUMNS = ["CUSTOMER_ID_", "EMAIL_ADDRESS_", "EMAIL_MD5_HASH_", "MOBILE_NUMBER_"]
@@ -71,7 +71,9 @@ def test_a_permission_is_i_or_o_or_empty_and_anything_else_is_o() -> None:
     assert normalise_permission(sent).to_list() == [
         "I", "I", "O", "O", "", "", "O", "O", "O", "O",
     ]  # fmt: skip
-    assert is_odd_permission(sent).to_list() == [False] * 6 + [True] * 4
+    bits, odd = permission_bits(sent)
+    assert bits.to_list() == [1, 1, 2, 2, 0, 0, 2, 2, 2, 2]
+    assert odd == 4
 
 
 @given(st.text())

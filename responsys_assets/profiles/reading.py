@@ -212,11 +212,11 @@ def _text(column: str, columns: Sequence[str] | Mapping[str, str]) -> pl.Expr:
     return pl.col(column).cast(pl.String).fill_null("") if column in columns else pl.lit("")
 
 
-def _opt_outs_of(held: pl.DataFrame) -> pl.Expr:
+def _opt_outs_of(held: pl.DataFrame) -> pl.Series:
     """The permissions of holds as bits: only opt-outs count."""
-    found = pl.lit(0, pl.UInt8)
+    found = pl.zeros(len(held), pl.UInt8, eager=True)
     for channel in CHANNELS.values():
         if channel.permission in held.columns:
-            bits = permission_bits(pl.col(channel.permission).cast(pl.String).fill_null(""))
+            bits, _ = permission_bits(held[channel.permission].cast(pl.String).fill_null(""))
             found |= bits * (1 << channel.shift) & channel.opted_out
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from responsys_assets.normalise import is_odd_permission, permission_bits
+from responsys_assets.normalise import permission_bits
 from responsys_assets.staged.bits import Places
 from responsys_assets.staged.blocks import Block
 from responsys_assets.staged.charset import Bytes
@@ -22,6 +23,7 @@ from responsys_assets.staged.quarantine import RAW_LIMIT, Kind, Quarantine, Reje
 from responsys_assets.staged.reading import Reading
 from responsys_assets.staged.rows import Rows, holds_of, judge_rows, to_arrow
 from responsys_assets.staged.splitter import FAULTS, PADDING, Cut, Splitter
+from responsys_assets.threads import ahead
 
 _ASCII = 0x80
 _DAMAGES: list[Kind] = [(fault, "") for fault in (*FAULTS, "bad_encoding")]
@@ -64,6 +66,13 @@ class Intake:
 
     def batches(self, blocks: Iterable[Block]) -> Iterator[tuple[pa.RecordBatch, int]]:
         """The staged rows of each block, and the size of the text they came from."""
+        with contextlib.closing(ahead(self._cuts(blocks), 1)) as cuts:
+            for text, cut, size in cuts:
+                yield self._batch(text, cut), cut.used
+                self._move_on(text, cut, min(cut.used, size))
+
+    def _cuts(self, blocks: Iterable[Block]) -> Iterator[tuple[Bytes, Cut, int]]:
+        """Texts as they are cut, each with its size: what is left of one begins the next."""
         left = np.zeros(0, np.uint8)
         for block in blocks:
             size = len(left) + len(block.text)
@@ -71,9 +80,8 @@ class Intake:
             text[: len(left)] = left
             text[len(left) : size] = block.text
             cut = self._splitter.split(text, size, final=block.final)
-            yield self._batch(text, cut), cut.used
-            self._move_on(text, cut, min(cut.used, size))
-            left = text[cut.used : size]
+            left = text[cut.used : size].copy()
+            yield text, cut, size
 
     def _move_on(self, text: Bytes, cut: Cut, used: int) -> None:
         position, tally = self._position, self.tally
@@ -109,9 +117,9 @@ class Intake:
         reading, position, count = self._reading, self._position, len(which)
         permissions = pl.repeat(0, count, dtype=pl.UInt8, eager=True)
         for channel, index, _ in reading.layout.channels:
-            said = rows.fields.series(index)
-            permissions |= permission_bits(said) * (1 << channel.shift)
-            self.tally.odd_permissions[channel.permission] += int(is_odd_permission(said).sum())
+            bits, odd = permission_bits(rows.fields.series(index))
+            permissions |= bits * (1 << channel.shift)
+            self.tally.odd_permissions[channel.permission] += odd
         self.tally.staged += count
         name = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), [reading.file])
         lines = position.line + np.searchsorted(cut.lines, cut.starts[which])

@@ -11,13 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import polars as pl
 import pyarrow as pa
 
-from responsys_assets.lake.parquet import ParquetFile
 from responsys_assets.staged.columns import SOURCE_FILE
 
 GROUP_ROWS = 16_384
 RUN_ROWS = 32 * GROUP_ROWS
 SMALL_ROWS = 4 * GROUP_ROWS  # as well read whole
-RUN_BYTES = 256 << 20
+RUN_BYTES = 192 << 20
 _VIEW_BYTES = 16  # what every value takes beside its text
 
 
@@ -38,25 +37,18 @@ def in_runs(batches: Iterable[tuple[pa.RecordBatch, int]]) -> Iterator[pa.Table]
         yield pa.Table.from_batches(waiting)
 
 
-class Runs:
-    """Writes runs to a file, each sorted by key, as row groups of a fixed number of rows."""
-
-    def __init__(self, file: ParquetFile, keys: Sequence[str]) -> None:
-        self._file = file
-        self._keys = keys
-
-    def write(self, run: pa.Table) -> None:
-        """Sort and append one run; a small one stays in the order of its records."""
-        if len(run) <= SMALL_ROWS:
-            for start in range(0, len(run), GROUP_ROWS):
-                self._file.write(run.slice(start, GROUP_ROWS))
-            return
-        place = run.schema.get_field_index(SOURCE_FILE)
-        name = run.column(place).slice(0, GROUP_ROWS)  # the same in all rows
-        frame = pl.DataFrame(run.remove_column(place)).rechunk()
-        order = frame.select(pl.arg_sort_by(self._keys, maintain_order=True)).to_series()
-        for start in range(0, len(order), GROUP_ROWS):
-            rows = frame[order.slice(start, GROUP_ROWS)]
-            group = rows.to_arrow(compat_level=pl.CompatLevel.newest())
-            group = group.add_column(place, run.field(place), name.slice(0, len(group)))
-            self._file.write(group)
+def row_groups(run: pa.Table, keys: Sequence[str]) -> Iterator[pa.Table]:
+    """A run sorted by key, in row groups of a fixed number of rows; a small run stays in the
+    order of its records."""
+    if len(run) <= SMALL_ROWS:
+        for start in range(0, len(run), GROUP_ROWS):
+            yield run.slice(start, GROUP_ROWS)
+        return
+    place = run.schema.get_field_index(SOURCE_FILE)
+    name = run.column(place).slice(0, GROUP_ROWS)  # the same in all rows
+    frame = pl.DataFrame(run.remove_column(place)).rechunk()
+    order = frame.select(pl.arg_sort_by(keys, maintain_order=True)).to_series()
+    for start in range(0, len(order), GROUP_ROWS):
+        rows = frame[order.slice(start, GROUP_ROWS)]
+        group = rows.to_arrow(compat_level=pl.CompatLevel.newest())
+        yield group.add_column(place, run.field(place), name.slice(0, len(group)))

@@ -33,7 +33,7 @@ from responsys_assets.staged.intake import Intake, Position
 from responsys_assets.staged.judge import ACCEPTABLE, Tally, judge
 from responsys_assets.staged.quarantine import Quarantine
 from responsys_assets.staged.reading import Reading
-from responsys_assets.staged.runs import Runs, in_runs
+from responsys_assets.staged.runs import in_runs, row_groups
 from responsys_assets.threads import Behind, ahead
 
 _BLOCKS_AHEAD = 2
@@ -149,11 +149,10 @@ class _Staging:
             parquet = ParquetFile(self._parquet, reading.schema, reading.layout.key_names)
             stack.callback(parquet.abandon)
             intake = Intake(reading, quarantine, position)
-            runs = Runs(parquet, reading.layout.key_names)
-            with Behind(runs.write) as writer:
+            with Behind(parquet.write) as writer, Behind(_sorting(reading, writer)) as sorter:
                 told = _telling(itertools.chain([first], blocks), advance)
                 for run in in_runs(intake.batches(told)):
-                    writer.put(run)
+                    sorter.put(run)
             rejects, holds = quarantine.close()
             return _Staged(intake.tally, reading.layout, parquet.close(), rejects, holds)
 
@@ -280,3 +279,11 @@ def _telling(blocks: Iterable[Block], advance: Advance) -> Iterator[Block]:
     for block in blocks:
         yield block
         advance(block.size)
+
+
+def _sorting(reading: Reading, writer: Behind[pa.Table]) -> Callable[[pa.Table], None]:
+    def hand_on(run: pa.Table) -> None:
+        for group in row_groups(run, reading.layout.key_names):
+            writer.put(group)
+
+    return hand_on
