@@ -10,6 +10,7 @@ from typing import Any
 
 from responsys_assets.config.models import Delivery
 from responsys_assets.config.project import Project
+from responsys_assets.deliveries import render
 from responsys_assets.errors import ConfigError, DeliveryError
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore, digest
@@ -24,7 +25,7 @@ from responsys_assets.segments.suppressions import (
     suppressed_values,
 )
 
-CODE = "deliveries/1"
+CODE = "deliveries/2"
 CHANGE = "CHANGE_"
 
 
@@ -109,7 +110,7 @@ def read_source(project: Project, lake: Lake, name: str) -> Source:
     base = SnapshotStore(lake.delivery(name)).current()
     inputs = {
         "code": CODE,
-        "engine": engine.VERSION,
+        "engine": f"{engine.VERSION}, {render.VERSION}",
         "delivery": delivery.model_dump(mode="json"),
         "match_on": list(project.config.profiles.match_columns),
         "timezone": project.config.account.timezone,
