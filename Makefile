@@ -8,6 +8,8 @@ READY := $(VENV)/.ready
 DEMO := .demo
 UI_PORT ?=
 SEED ?= 20261123
+SIZE ?= 1
+RUNS ?= 5
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
 	"$$each" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo "$$each" && break; done)
@@ -29,6 +31,9 @@ trust: $(READY) packages ## The scorecard of faults at its full size, under an h
 	@TRUST=full TRUST_TABLE=scorecard.md $(BIN)/pytest -n auto --dist worksteal -q -m scorecard \
 		--timeout 1800 --randomly-seed=$(SEED) --hypothesis-seed=$(SEED) $(ARGS)
 
+bench: $(READY) packages ## Ours, the floors and alternatives, side by side (SIZE=1 is 5.4 million rows, RUNS=5)
+	@$(BIN)/python -m benchmarks --size $(SIZE) --runs $(RUNS) $(ARGS)
+
 check: $(READY) ## Style, types, layers, and that the lock names no index
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -42,7 +47,7 @@ lock: ## Resolve requirements/*.txt anew, with hashes for all platforms and no i
 	@scripts/lock .lock-venv/bin/uv
 
 clean: ## Remove what make made: environments, caches, the demo
-	@rm -rf $(VENV) .lock-venv $(DEMO) build dist *.egg-info .hypothesis .*_cache
+	@rm -rf $(VENV) .lock-venv $(DEMO) .bench build dist *.egg-info .hypothesis .*_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): requirements/dev.txt pyproject.toml setup.cfg
@@ -53,4 +58,4 @@ test trust: FOR := test
 packages:
 	@scripts/packages $(FOR)
 
-.PHONY: help demo ui test trust check lock clean packages
+.PHONY: help demo ui test trust bench check lock clean packages
