@@ -129,8 +129,10 @@ class ListReader:
         for one, frame in zip(sources, frames, strict=True):
             rows.append(frame.select(rows[0].columns))
             if one.seq in recent:
+                # with the record, or a frame without columns would have no rows
                 values[one.seq] = frame.select(
-                    pl.col(f"_{name}").alias(name) for name in self._payload if name in one.columns
+                    pl.col("record").alias(RECORD),
+                    *(pl.col(f"_{name}").alias(name) for name in self._payload_of(one)),
                 )
         found = pl.concat(rows, rechunk=True)
         order = found.select(pl.arg_sort_by("us", "seq", "record")).to_series()
@@ -141,8 +143,10 @@ class ListReader:
 
     def values(self, one: Source, within: KeyRange) -> pl.DataFrame:
         """The payload of an export that is not recent, its rows as in `Part.rows`."""
-        columns = [name for name in self._payload if name in one.columns]
-        return _scan(one, within).select(columns).collect()
+        return _scan(one, within).select(RECORD, *self._payload_of(one)).collect()
+
+    def _payload_of(self, one: Source) -> list[str]:
+        return [name for name in self._payload if name in one.columns]
 
     def _narrow(self, one: Source) -> list[pl.Expr]:
         us = pl.col(UPDATED_US)
@@ -160,7 +164,7 @@ class ListReader:
         return [_text(c.address, one.columns).alias(c.name) for c in self._channels]
 
     def _values(self, one: Source) -> list[pl.Expr]:
-        return [pl.col(name).alias(f"_{name}") for name in self._payload if name in one.columns]
+        return [pl.col(name).alias(f"_{name}") for name in self._payload_of(one)]
 
     def _empty_rows(self) -> pl.DataFrame:
         return pl.DataFrame(

@@ -202,3 +202,14 @@ def test_a_name_with_quotes_and_keywords_is_only_a_name(tmp_path: Path) -> None:
     )
     assert by_key(snapshot, name) == {"k": "v"}
     assert by_key(snapshot, "seq") == {"k": "s"}
+
+
+def test_rows_of_an_export_with_nothing_but_the_key_have_empty_values(tmp_path: Path) -> None:
+    project = project_of(tmp_path, {"core": {}}, {})
+    lake = Lake(project.lake_path)
+    named, bare = {"ID": "text", "NAME": "text"}, {"ID": "text"}
+    put(lake, Sent("core", bare, [Row(("b",), {}, 0)], kind="incremental"))
+    people = [Row((key,), {"NAME": f"name of {key}"}, 0) for key in "ac"]
+    put(lake, Sent("core", named, people, kind="incremental", stamp=day(1)))
+    snapshot, _ = refresh(project, lake, SILENT)
+    assert by_key(snapshot, "NAME") == {"a": "name of a", "b": "", "c": "name of c"}
