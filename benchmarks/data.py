@@ -8,8 +8,6 @@ rows, all three together 5.4 million of 2.4 million people.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -76,21 +74,6 @@ _OWN = {
         "COMMENT": "md5((r(25))::VARCHAR) || left(md5((r(27))::VARCHAR), 30)",
     },
 }
-
-
-@dataclass(frozen=True)
-class List:
-    """One profile list of the data: `rows` records of `columns`, in CSV."""
-
-    name: str
-    rows: int
-    columns: tuple[str, ...]
-
-
-def lists(size: float) -> Iterator[List]:
-    """The lists at a size, the earlier one winning a tie."""
-    for name, rows in ROWS.items():
-        yield List(name, round(rows * size), (*_SHARED, *_OWN[name]))
 
 
 def write_csv(name: str, target: Path, *, size: float, seed: int, share: float = 1.0) -> int:

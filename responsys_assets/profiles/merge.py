@@ -49,7 +49,7 @@ def merge(
     """Write the profiles as `part-*.parquet` and the closed addresses as `closed/*.parquet`.
 
     `advance` is told the number of profiles written since the last call. With two ranges at
-    once one reads while the other writes; both together want about twice MOST_IN_A_RANGE bytes.
+    once one reads while the other writes, and both are in memory.
 
     Raises:
         LakeError: if memory, disk or a staged file fails.
