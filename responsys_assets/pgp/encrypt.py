@@ -6,15 +6,17 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from responsys_assets.config.project import Project
-from responsys_assets.errors import LakeError, PgpError
+from responsys_assets.errors import PgpError
 from responsys_assets.lake.publish import FILE_MODE, disk_errors
 from responsys_assets.pgp.home import GpgHome, Key
 from responsys_assets.pgp.process import Process
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _SECONDS = 300.0
+_PIECE = 1 << 20
 _PACKET_SAMPLE = 1 << 16  # the packets that name recipients come first
 _KEY_ID = re.compile(r"^:pubkey enc packet: .* keyid ([0-9A-F]{16})", re.MULTILINE)
 
@@ -30,10 +33,11 @@ _KEY_ID = re.compile(r"^:pubkey enc packet: .* keyid ([0-9A-F]{16})", re.MULTILI
 class Encryption(io.RawIOBase):
     """Takes plaintext; every write is complete."""
 
-    def __init__(self, gpg: Process) -> None:
+    def __init__(self, gpg: Process, kept: Future[None]) -> None:
         super().__init__()
         assert gpg.child.stdin is not None  # noqa: S101
         self._gpg = gpg
+        self._kept = kept
         self._pipe = gpg.child.stdin.fileno()
 
     def writable(self) -> bool:
@@ -54,6 +58,7 @@ class Encryption(io.RawIOBase):
                 left = left[os.write(self._pipe, left) :]
             except BrokenPipeError:
                 self._gpg.wait(_SECONDS)
+                self._kept.result()
                 raise _failure(self._gpg) from None
         return size
 
@@ -79,25 +84,40 @@ def encrypting(
         keys = list(dict.fromkeys(_recipient(project, home, name) for name in recipients))
         signing, passphrase = _signer(project, home) if sign else ([], None)
         with disk_errors(f"cannot write {target.name}"):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-            output = stack.enter_context(os.fdopen(os.open(target, flags, FILE_MODE), "wb"))
+            target.touch(FILE_MODE, exist_ok=False)
         try:
             to = [part for key in keys for part in ("--recipient", key.fingerprint)]
             gpg = home.start(
                 ["-z", "0", "--no-encrypt-to", *signing, *to, "--output", "-", "--encrypt"],
                 stdin=subprocess.PIPE,
-                stdout=output,
+                stdout=subprocess.PIPE,
                 passphrase=passphrase,
             )
             stack.callback(gpg.kill)
-            with Encryption(gpg) as writer:
+            thread = stack.enter_context(ThreadPoolExecutor(1, "keeping what gpg writes"))
+            stack.callback(gpg.end)
+            kept = thread.submit(_keep, gpg, target)
+            with Encryption(gpg, kept) as writer:
                 yield writer
-            _finish(gpg, sign)
-            with disk_errors(f"cannot write {target.name}"):
-                os.fsync(output.fileno())
+            _finish(gpg, kept, sign)
             _check_recipients(home, target, keys)
         except BaseException:
             target.unlink(missing_ok=True)
+            raise
+
+
+def _keep(gpg: Process, target: Path) -> None:
+    """Write what gpg writes, to its end.
+
+    By us and not by gpg itself: for gpg our death looks like the end of the plaintext, and half
+    a message ends well. The end of it cannot reach the file once we are gone.
+    """
+    with open(gpg.output, "rb", buffering=0, closefd=False) as message:
+        try:
+            with disk_errors(f"cannot write {target.name}"), target.open("wb") as file:
+                shutil.copyfileobj(message, file, _PIECE)
+        except BaseException:
+            gpg.end()  # nobody takes what it writes
             raise
 
 
@@ -130,26 +150,20 @@ def _signer(project: Project, home: GpgHome) -> tuple[list[str], str | None]:
     return ["--local-user", found[0].fingerprint, "--sign"], passphrase
 
 
-def _finish(gpg: Process, sign: bool) -> None:
+def _finish(gpg: Process, kept: Future[None], sign: bool) -> None:
     assert gpg.child.stdin is not None  # noqa: S101
     with contextlib.suppress(BrokenPipeError):
         gpg.child.stdin.close()
     code = gpg.wait(_SECONDS)
+    kept.result()
     words = {line[0] for line in gpg.status()}
     wanted = {"END_ENCRYPTION", *(("SIG_CREATED",) if sign else ())}
     if code != 0 or not wanted <= words or words & {"INV_RECP", "INV_SGNR", "ERROR", "FAILURE"}:
         raise _failure(gpg)
 
 
-def _failure(gpg: Process) -> PgpError | LakeError:
-    log = gpg.log()
+def _failure(gpg: Process) -> PgpError:
     words = {line[0] for line in gpg.status()}
-    if "No space left" in log or "Disk quota" in log:
-        return LakeError(
-            "disk",
-            "cannot write the encrypted file: the disk is full: make room (see `responsys prune`) "
-            "and run this again",
-        )
     if "INV_RECP" in words:
         return PgpError(
             "key_unusable",
@@ -158,7 +172,7 @@ def _failure(gpg: Process) -> PgpError | LakeError:
         )
     if "INV_SGNR" in words:
         return PgpError("key_unusable", "the key of keys.decrypt cannot sign or has expired")
-    if "ad passphrase" in log:  # Bad or bad
+    if "ad passphrase" in gpg.log():  # Bad or bad
         return PgpError(
             "wrong_passphrase",
             "cannot sign: the passphrase of the private key is wrong; "

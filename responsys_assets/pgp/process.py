@@ -49,12 +49,16 @@ class Process:
             self.kill()
             raise PgpError("gpg_stalled", "gpg does not end; run this again") from None
 
-    def kill(self) -> None:
-        """End it and everything it started, if it still runs, and close what belongs to it."""
+    def end(self) -> None:
+        """End it and everything it started, if it still runs."""
         if self.child.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.child.pid, signal.SIGKILL)
             self.child.wait()
+
+    def kill(self) -> None:
+        """End it, if it still runs, and close what belongs to it."""
+        self.end()
         for file in (self.child.stdin, self.child.stdout, self._status, self._log):
             if file is not None:
                 file.close()
