@@ -74,9 +74,15 @@ class Behind(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._thread.shutdown()
         if error is None:
-            self._finish()
+            self.close()
+        else:
+            self._thread.shutdown()
+
+    def close(self) -> None:
+        """Wait until all is done, and end the thread."""
+        self._thread.shutdown()
+        self._finish()
 
     def _finish(self) -> None:
         if self._last is not None:

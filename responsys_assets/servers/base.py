@@ -17,6 +17,7 @@ from responsys_assets.errors import ServerError, TransientServerError
 from responsys_assets.lake.publish import FILE_MODE, disk_errors
 from responsys_assets.lake.receipts import RemoteFile
 from responsys_assets.progress import Advance
+from responsys_assets.threads import Behind
 
 CHUNK = 1 << 20
 SMALL_FILE = 65536
@@ -130,15 +131,16 @@ class Sink:
     def __init__(self, target: Path) -> None:
         self._what = f"cannot write {target.name}"
         self._hash = hashlib.sha256()
+        self._hashing = Behind(self._hash.update)
         self.size = 0
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with disk_errors(self._what):
             self._file = os.fdopen(os.open(target, flags, FILE_MODE), "wb", buffering=CHUNK)
 
     def write(self, data: bytes) -> None:
+        self._hashing.put(data)
         with disk_errors(self._what):
             self._file.write(data)
-        self._hash.update(data)
         self.size += len(data)
 
     def finish(self) -> str:
@@ -146,9 +148,11 @@ class Sink:
         with disk_errors(self._what):
             self._file.flush()
             os.fsync(self._file.fileno())
+        self._hashing.close()
         return self._hash.hexdigest()
 
     def close(self) -> None:
+        self._hashing.close()
         with suppress(OSError):
             self._file.close()
 

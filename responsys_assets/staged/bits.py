@@ -12,15 +12,22 @@ Bits = NDArray[np.uint64]
 Places = NDArray[np.int32]
 
 WORD = 64
+_CHUNK = 1 << 18  # bytes at a time: the flags of them stay in the cache
 _ONE = np.uint64(1)
 _TOP = np.uint64(63)
 _STEPS = tuple(np.uint64(step) for step in (1, 2, 4, 8, 16, 32))
 _SPARSE = 8
 
 
-def pack(flags: NDArray[np.bool_]) -> Bits:
-    """A set from one flag a byte; the length must be a multiple of 64."""
-    return np.packbits(flags, bitorder="little").view(np.uint64)
+def places_of(byte: int, text: NDArray[np.uint8]) -> Bits:
+    """Where a byte stands in a text, whose length must be a multiple of 64."""
+    out = np.empty(len(text) // 8, np.uint8)
+    flags = np.empty(min(len(text), _CHUNK), np.bool_)
+    for at in range(0, len(text), _CHUNK):
+        piece = text[at : at + _CHUNK]
+        found = np.equal(piece, byte, out=flags[: len(piece)])
+        out[at // 8 : (at + _CHUNK) // 8] = np.packbits(found, bitorder="little")
+    return out.view(np.uint64)
 
 
 def after(bits: Bits) -> Bits:

@@ -24,11 +24,11 @@ Words = NDArray[np.uint64]
 
 _QUOTE, _CR, _LF = 34, 13, 10
 _SHORT = 12
-_CHUNK = 1 << 17  # fields at a time: temporary arrays stay in the cache
+_CHUNK = 1 << 16  # fields at a time: temporary arrays stay in the cache
 _MANY = 20_000  # fields: above it the whole text is rewritten at once
 _TAIL = 16  # bytes that may be read behind the end of a field
 _32 = np.uint64(32)
-_FIRST_4 = np.array([(1 << 8 * min(n, 4)) - 1 for n in range(14)], np.uint64)
+_FIRST_4 = np.array([((1 << 8 * min(n, 4)) - 1) << 32 for n in range(14)], np.uint64)
 _NEXT_8 = np.array([(1 << 8 * min(max(n - 4, 0), 8)) - 1 for n in range(14)], np.uint64)
 
 
@@ -100,22 +100,24 @@ def good_fields(text: Bytes, cut: Cut, dialect: Dialect) -> Fields:
 
 
 def _views(text: Bytes, starts: Places, ends: Places, buffer: int) -> Views:
-    words: Words = np.ndarray((len(text) - 7,), np.uint64, buffer=text, strides=(1,))
+    pieces: Views = np.ndarray((len(text) - 15,), np.complex128, buffer=text, strides=(1,))
+    at = starts.astype(np.intp)
+    out = pieces[at]
+    words: Words = out.view(np.uint64).reshape(-1, 2)
+    low, high = words[:, 0], words[:, 1]
     lengths = ends - starts
     kinds = np.minimum(lengths, _SHORT + 1)
-    out = np.empty((len(starts), 2), np.uint64)
-    head = words[starts]
-    head &= _FIRST_4[kinds]
-    head <<= _32
+    head = low << _32
+    head &= _FIRST_4.take(kinds, mode="clip")  # clipping: the check of bounds costs more
     head |= lengths.view(np.uint32)
-    out[:, 0] = head
-    tail = words[starts + 4]
-    tail &= _NEXT_8[kinds]
+    high <<= _32
+    low >>= _32
+    high |= low
+    high &= _NEXT_8.take(kinds, mode="clip")
+    low[:] = head
     long = np.flatnonzero(kinds > _SHORT)
-    tail[long] = (starts[long].astype(np.uint64) << _32) | np.uint64(buffer)
-    out[:, 1] = tail
-    views: Views = out.view(np.complex128).ravel()
-    return views
+    high[long] = (at[long].view(np.uint64) << _32) | np.uint64(buffer)
+    return out
 
 
 def _undoubled(

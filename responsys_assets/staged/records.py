@@ -17,8 +17,8 @@ from responsys_assets.staged.bits import (
     before,
     between,
     has,
-    pack,
     places,
+    places_of,
     rank,
 )
 from responsys_assets.staged.charset import Bytes
@@ -92,10 +92,10 @@ class MarkedText:
         self._bad: dict[bool, list[int]] = {}  # by reading
         self._followed: dict[bool, NDArray[np.bool_]] = {}
         whole = text[: (size // 64 + 1) * 64]
-        self._newlines = pack(whole == dialect.newline)
-        self._marks = pack(whole == dialect.separator) | self._newlines
+        self._newlines = places_of(dialect.newline, whole)
+        self._marks = places_of(dialect.separator, whole) | self._newlines
         if dialect.quoted:
-            self._quotes = pack(whole == _QUOTE)
+            self._quotes = places_of(_QUOTE, whole)
             self._inside = between(self._quotes)
             self._set_edges(whole)
         else:
@@ -107,7 +107,7 @@ class MarkedText:
         self._may_open = after(edge)
         add(self._may_open, self.begin)
         if self.dialect.newline == _LF:
-            edge = edge | (pack(whole == _CR) & before(self._newlines))
+            edge = edge | (places_of(_CR, whole) & before(self._newlines))
         self._may_close = before(edge)
 
     @cached_property
