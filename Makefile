@@ -5,6 +5,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH := $(VENV)/.bench
 DEMO := .demo
 UI_PORT ?=
 SEED ?= 20261123
@@ -31,7 +32,7 @@ trust: $(READY) packages ## The scorecard of faults at its full size, under an h
 	@TRUST=full TRUST_TABLE=scorecard.md $(BIN)/pytest -n auto --dist worksteal -q -m scorecard \
 		--timeout 1800 --randomly-seed=$(SEED) --hypothesis-seed=$(SEED) $(ARGS)
 
-bench: $(READY) packages ## Ours, the floors and alternatives, side by side (SIZE=1 is 5.4 million rows, RUNS=5)
+bench: $(BENCH) packages ## Ours, the floors and alternatives, side by side (SIZE=1 is 5.4 million rows, RUNS=5)
 	@$(BIN)/python -m benchmarks --size $(SIZE) --runs $(RUNS) $(ARGS)
 
 check: $(READY) ## Style, types, layers, and that the lock names no index
@@ -54,7 +55,12 @@ $(READY): requirements/dev.txt pyproject.toml setup.cfg
 	@scripts/environment "$(PYTHON)" "$(VENV)"
 	@touch $@
 
+$(BENCH): $(READY) requirements/bench.txt
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench.txt
+	@touch $@
+
 test trust: FOR := test
+bench: FOR := bench
 packages:
 	@scripts/packages $(FOR)
 

@@ -21,7 +21,15 @@ from responsys_assets.profiles.refresh import refresh
 from responsys_assets.progress import SILENT
 from responsys_assets.system_columns import DELIVERABILITY_COLUMNS, PERMISSION_COLUMNS
 from responsys_assets_tests.profiles.oracle import Oracle
-from responsys_assets_tests.profiles.worlds import STAMP, Hold, Row, Sent, project_of, put
+from responsys_assets_tests.profiles.worlds import (
+    STAMP,
+    Hold,
+    Row,
+    Sent,
+    held_columns,
+    project_of,
+    put,
+)
 from responsys_assets_tests.scorecard import examples
 
 DATA = {
@@ -80,9 +88,7 @@ def exports(draw: st.DrawFn, name: str, number: int, width: int, timed: bool) ->
         {
             column: st.sampled_from(["O", "I", ""] if column in PERMISSION_COLUMNS else pool)
             for column, pool in (
-                (c, ["", "a@x.com", "391"])
-                for c in columns
-                if c in PERMISSION_COLUMNS or c in ("EMAIL_ADDRESS_", "MOBILE_NUMBER_")
+                (c, ["", "a@x.com", "391"]) for c in held_columns(columns) if c in columns
             )
         }
     )
@@ -183,7 +189,7 @@ def check(world: World, shuffle: int | None = None, *, ranged: bool = False) -> 
 
 @pytest.mark.timeout(1800)
 @pytest.mark.scorecard(22)
-@examples(150, 1500)
+@examples(150, 500)
 @given(worlds(), st.integers(0, 3), st.booleans())
 def test_profiles_permissions_and_closed_addresses_are_those_of_the_oracle(
     world: World, shuffle: int, ranged: bool
@@ -228,7 +234,7 @@ def histories(draw: st.DrawFn) -> World:
 
 @pytest.mark.timeout(1800)
 @pytest.mark.scorecard(22)
-@examples(300, 3000)
+@examples(300, 1000)
 @given(histories())
 def test_whoever_left_came_back_or_was_kept_is_as_the_oracle_says(world: World) -> None:
     """Fails when `_reached` starts kept keys at the very first export."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -216,9 +216,14 @@ def _odd(sent: Sent) -> int:
     )
 
 
+def held_columns(columns: Collection[str]) -> list[str]:
+    """What a hold can say of an export with these columns, as staging writes it."""
+    channels = [c for c in CHANNELS.values() if c.permission in columns]
+    return [name for c in channels for name in (c.permission, c.address)]
+
+
 def _holds(sent: Sent) -> pl.DataFrame:
-    channels = [c for c in CHANNELS.values() if c.permission in sent.columns]
-    texts = [name for c in channels for name in (c.permission, c.address)]
+    texts = held_columns(sent.columns)
     schema: dict[str, pl.DataType] = {"_record": pl.Int64(), "_updated_us": pl.Int64()}
     schema |= {f"_key_{n}": pl.String() for n in range(sent.width)}
     schema |= {name: pl.String() for name in texts}

@@ -1,7 +1,5 @@
 """Hostile criteria: refused when read, and harmless if one ever got through."""
 
-# ruff: noqa: S608 - that is the point
-
 from __future__ import annotations
 
 import datetime as dt

@@ -1,0 +1,30 @@
+"""`responsys sync` after 1 % of the keys changed, and the sync of everything before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.project import make_increments, server_of
+from benchmarks.ways.sync import command, forget
+
+_CHANGED = 0.01  # of the keys
+
+
+def changed_all(folder: Path) -> Iterator[None]:
+    """Everything new."""
+    forget(folder)
+    with server_of(folder):
+        yield
+        command(folder)
+
+
+def changed_ours(folder: Path) -> Iterator[None]:
+    """Increments with 1 % of the keys."""
+    size, seed = (folder / "made").read_text().split()
+    forget(folder)
+    with server_of(folder):
+        command(folder)
+        make_increments(folder, float(size), int(seed), _CHANGED)
+        yield
+        command(folder)
