@@ -21,7 +21,7 @@ from responsys_assets.profiles.live import ListExports, Source
 from responsys_assets.profiles.mended import mended_records
 from responsys_assets.profiles.permission import channels_of
 from responsys_assets.profiles.plan import MergePlan
-from responsys_assets.staged.columns import KEY, PERMISSIONS, RECORD, UPDATED_US
+from responsys_assets.staged.columns import KEY_PART, PERMISSIONS, RECORD, UPDATED_US
 from responsys_assets.system_columns import CHANNELS
 
 # Decoded bytes of a range of keys. All depends on the data alone: the same input makes the same
@@ -55,7 +55,7 @@ def key_ranges(lists: Sequence[ListExports]) -> Iterator[KeyRange]:
     size = 0
     for path in (one.rows for source in lists for one in source.recent if one.rows is not None):
         metadata = pq.read_metadata(path)
-        key = metadata.schema.names.index(f"{KEY}0")
+        key = metadata.schema.names.index(f"{KEY_PART}0")
         size += metadata.num_rows * metadata.num_columns * _VALUE
         for number in range(metadata.num_row_groups):
             group = metadata.row_group(number)
@@ -151,7 +151,10 @@ class ListReader:
     def _narrow(self, one: Source) -> list[pl.Expr]:
         us = pl.col(UPDATED_US)
         return [
-            *(pl.col(f"{KEY}{n}").cast(pl.String).alias(key) for n, key in enumerate(self._keys)),
+            *(
+                pl.col(f"{KEY_PART}{n}").cast(pl.String).alias(key)
+                for n, key in enumerate(self._keys)
+            ),
             pl.lit(one.seq, pl.Int32).alias("seq"),
             us.alias("us"),
             us.fill_null(one.stamp_us).alias("since"),
@@ -209,7 +212,7 @@ def _scan(one: Source, within: KeyRange) -> pl.LazyFrame:
     path: Path | None = one.rows
     assert path is not None  # noqa: S101 - for the type checker
     rows = pl.scan_parquet(path, glob=False, hive_partitioning=False)
-    return rows if within == KeyRange(None, None) else rows.filter(within.has(f"{KEY}0"))
+    return rows if within == KeyRange(None, None) else rows.filter(within.has(f"{KEY_PART}0"))
 
 
 def _text(column: str, columns: Sequence[str] | Mapping[str, str]) -> pl.Expr:

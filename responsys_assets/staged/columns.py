@@ -21,7 +21,7 @@ SOURCE_LINE = "_source_line"
 RECORD = "_record"
 UPDATED_US = "_updated_us"
 PERMISSIONS = "_permissions"
-KEY = "_key_"
+KEY_PART = "_key_"
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "text": pa.string_view(),
@@ -58,7 +58,7 @@ class Layout:
 
     @property
     def key_names(self) -> list[str]:
-        return [f"{KEY}{number}" for number in range(len(self.match))]
+        return [f"{KEY_PART}{number}" for number in range(len(self.match))]
 
 
 def layout_of(names: Sequence[str], source: ProfileList, match_on: Sequence[str]) -> Layout:
@@ -159,7 +159,7 @@ def _check_names(final: Sequence[str]) -> None:
         seen[folded] = name
         reserved = {SOURCE_FILE, SOURCE_LINE, RECORD, UPDATED_US, PERMISSIONS}
         reserved |= {UPDATED_AT.lower(), LISTS.lower()}
-        if folded in reserved or folded.startswith(KEY):
+        if folded in reserved or folded.startswith(KEY_PART):
             raise HeldError(
                 "reserved_column",
                 f"the file has a column {name}, a name that the lake uses itself; "
