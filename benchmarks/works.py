@@ -31,6 +31,7 @@ WORKS = {
     "stage": Work(
         ("stage_ours", "stage_decrypt", "stage_parse"),
         {"stage_decrypt": "cpu", "stage_parse": "cpu"},
+        ("stage_pyarrow",),
         largest=1.0,
     ),
     "encrypt": Work(("encrypt_ours", "encrypt_gpg"), {"encrypt_gpg": "seconds"}, largest=1.0),

@@ -12,6 +12,7 @@ import yaml
 
 from responsys_assets.commands.main import COMMANDS
 from responsys_assets.config.loader import load
+from responsys_assets_tests.scorecard import FAULTS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -62,3 +63,19 @@ def test_every_link_leads_to_a_file() -> None:
     for page in (*PAGES, ROOT / "CONTRIBUTING.md", *(ROOT / "docs" / "decisions").glob("*.md")):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_scorecard_shown_has_passed_and_has_the_rows_that_are_tested() -> None:
+    """Fails when a row is added, renamed or dropped without `make trust` and its table."""
+    page = (ROOT / "docs" / "guarantees.md").read_text()
+    shown = re.findall(r"^\| (\d+) \| (.*?) \| [\d,]+ passed, (\d+) failed", page, re.MULTILINE)
+    marked = {
+        int(row)
+        for test in (ROOT / "responsys_assets_tests").rglob("test_*.py")
+        for rows in re.findall(r"mark\.scorecard\(([\d, ]+)\)", test.read_text())
+        for row in rows.split(",")
+    }
+    assert {int(row) for row, _, _ in shown} == marked
+    for row, fault, failed in shown:
+        assert FAULTS[int(row)] == fault
+        assert failed == "0"

@@ -172,8 +172,8 @@ def half_done(project: Project, path: Path) -> Iterator[subprocess.Popen[bytes]]
 def test_half_a_message_that_we_wrote_when_killed_is_no_good_one(
     project: Project, tmp_path: Path, private_tmp: Path
 ) -> None:
-    """Fails when gpg itself writes the file and not `_keep`: for gpg the input just ends, and it
-    ends the message well."""
+    """Fails when gpg itself writes the file and not `_keep`, and it does not die with us: for gpg
+    the input just ends, and it ends the message well."""
     target = tmp_path / "out.gpg"
     with half_done(project, target):
         gpgs = processes(str(private_tmp), "--status-fd")

@@ -103,8 +103,9 @@ def check_is_bad(raw: bytes, file: File, grammar: Grammar) -> None:
     whole = grammar.is_record(text + end)
     assert whole is None or is_bad_value(whole, file)
     if whole is None:
-        # in a file of CR LF each line but the last has its CR still
-        later = [line.removesuffix("\r") for line in text.split(grammar.newline)[1:]]
+        *lines, last = text.split(grammar.newline)
+        later = [line.removesuffix("\r") for line in lines[1:]]  # of CR LF, which ended it
+        later += [last] if lines else []
         assert all(grammar.is_record(line + end) is None for line in later)
 
 
