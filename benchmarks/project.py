@@ -58,8 +58,8 @@ def make(folder: Path, size: float, seed: int) -> None:
         rows = write_csv(name, csv, size=size, seed=seed)
         _ready(csv, rows)
         _send(folder, name, csv, rows)
+        _stage(folder, name)
         if size > _LARGE:
-            _stage(folder, name)
             for path in (csv, message_of(folder, name)):
                 path.unlink()
             shutil.rmtree(opened(folder)[1].exported(name))
@@ -172,10 +172,7 @@ def _plain() -> dict[str, Any]:
     return {
         **_common("plain_lake", {"here": {"type": "local", "path": "./csv"}}),
         "lists": {
-            name: {
-                **_list("here", f"{name.upper()}_{{YYYYMMDD}}_{{HHMISS}}.csv"),
-            }
-            for name in ROWS
+            name: _list("here", f"{name.upper()}_{{YYYYMMDD}}_{{HHMISS}}.csv") for name in ROWS
         },
     }
 

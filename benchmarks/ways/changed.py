@@ -1,4 +1,4 @@
-"""`responsys sync` after 1 % of the keys changed, and the sync of everything before it."""
+"""`responsys sync` after 1 % of the keys changed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,6 @@ from benchmarks.project import make_increments, server_of
 from benchmarks.ways.sync import command, forget
 
 _CHANGED = 0.01  # of the keys
-
-
-def changed_all(folder: Path) -> Iterator[None]:
-    """Everything new."""
-    forget(folder)
-    with server_of(folder):
-        yield
-        command(folder)
 
 
 def changed_ours(folder: Path) -> Iterator[None]:

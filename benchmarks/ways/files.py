@@ -33,14 +33,6 @@ def files_ours(folder: Path) -> Iterator[None]:
     refresh(project, lake, SILENT)
 
 
-def files_parse(folder: Path) -> Iterator[None]:
-    """The floor: each list parsed as text and written, with nothing merged."""
-    yield
-    for name in ROWS:
-        rows = pl.scan_csv(csv_of(folder, name), infer_schema=False)
-        rows.sink_parquet(folder / "out.parquet", compression="zstd", compression_level=1)
-
-
 def files_duckdb(folder: Path) -> Iterator[None]:
     """`row_number`, one winner a row."""
     files = [str(csv_of(folder, name)) for name in ROWS]

@@ -133,8 +133,7 @@ def settings_of(dice: Random, lists: Sequence[str]) -> dict[str, Any]:
 @pytest.mark.scorecard(22)
 @pytest.mark.parametrize("share", range(2))
 def test_each_circle_of_people_is_merged_as_if_it_were_alone(cases: Cases, share: int) -> None:
-    """Fails when `Chosen.winner` takes the last list of a tie, when an opt-in of the same instant
-    ends an opt-out, and when `numbered` gives two keys one number."""
+    """Fails when `Chosen.winner` takes the last list of a tie."""
     for number in range(size(2, 500)):
         dice = Random(f"{cases.seed} {number}")  # noqa: S311 - no secret
         names = ["a", "b", "c"][: dice.randint(1, 3)]
