@@ -2,8 +2,9 @@
 
 A guard, a shell of a few lines, waits on a pipe that only this process holds. When the pipe says
 a line or closes, by our leave or because we were killed, it ends the agent and removes the
-folder: one way for both. If the guard is killed too (power, a container stopped as a whole), the
-folder's lock is free and the next use on this machine removes it.
+folder: one way for both. It starts the agent, too, so that there is none that it could miss. If
+the guard is killed as well (power, a container stopped as a whole), the folder's lock is free and
+the next use on this machine removes it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import select
 import shutil
 import subprocess
 import tempfile
@@ -28,13 +30,22 @@ _NEW = "responsys-new-"
 _LONGEST_PATH = 90  # the agent's socket must fit into 108 characters
 _STALE_SECONDS = 3600.0
 _END_SECONDS = 30.0
-# a service's stop signal reaches the guard too, before we are gone
+_AGENT_SECONDS = 300.0
+# A service's stop signal reaches the guard too, before we are gone, and then nobody reads what it
+# says. A gpg that dies with us may still write into the folder while that is removed.
 _GUARD = """
-trap '' HUP INT TERM
-read _
-for home in "$@"; do
-    if [ -d "$home" ]; then gpgconf --homedir "$home" --kill gpg-agent; fi
-    rm -rf "$home"
+trap '' HUP INT PIPE TERM
+read said
+if [ "$said" = agent ]; then
+    gpg-agent --homedir "$2" --daemon < /dev/null > /dev/null
+    echo $?
+    read said
+    gpgconf --homedir "$2" --kill gpg-agent
+fi
+tries=0
+until rm -rf "$@" || [ $tries -ge 100 ]; do
+    tries=$((tries + 1))
+    sleep 0.1
 done
 """
 
@@ -71,6 +82,27 @@ class HomeFolder:
             undo.pop_all()
         return cls(path, lock, guard)
 
+    def start_agent(self) -> None:
+        """Have the guard start the agent; returns when it listens.
+
+        gpg by itself gives it five seconds, which a busy machine may not have, and what then
+        fails looks like a message for somebody else.
+
+        Raises:
+            PgpError: `gpg_missing`, `gpg_failed`.
+        """
+        program("gpg-agent")
+        assert self._guard.stdin is not None and self._guard.stdout is not None  # noqa: S101, PT018
+        with contextlib.suppress(OSError):
+            self._guard.stdin.write(b"agent\n")
+            self._guard.stdin.flush()
+            readable, _, _ = select.select([self._guard.stdout], [], [], _AGENT_SECONDS)
+            if readable and self._guard.stdout.readline() == b"0\n":
+                return
+        raise PgpError(
+            "gpg_failed", "gpg-agent, which holds the private key, does not start; run this again"
+        )
+
     def remove(self) -> None:
         """Have the guard end the agent and remove the folder."""
         try:
@@ -88,7 +120,7 @@ def _guard(*paths: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603
         ["/bin/sh", "-c", _GUARD, "guard of responsys", *map(str, paths)],
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=environment(),
         cwd="/",

@@ -2,9 +2,7 @@
 
 A warm agent would open messages with a wrong passphrase, or none; gpg's sockets need a short
 path; and a shared home fails under parallel use. So every use makes its home and removes it,
-together with its agent. The agent is started here and nowhere else: gpg by itself gives it five
-seconds, which a busy machine may not have, and what then fails looks like a message for somebody
-else.
+together with its agent.
 """
 
 from __future__ import annotations
@@ -37,7 +35,6 @@ _AGENT = "allow-loopback-pinentry\nauto-expand-secmem\ndisable-scdaemon\n"
 # A key of a home that only reads lives for seconds: without a count the agent takes more than a
 # second to find out how slow its passphrase should be. A home that makes keys takes that time.
 _FORGET = "default-cache-ttl 0\nmax-cache-ttl 0\ns2k-count 1048576\n"
-_AGENT_SECONDS = 300.0
 _ALONE = ("--no-auto-check-trustdb", "--no-autostart")
 
 # at debug level python-gnupg logs the beginning of the keys it imports
@@ -77,7 +74,7 @@ class GpgHome:
         try:
             with disk_errors("cannot write to the private folder of gpg"):
                 (self.path / "gpg-agent.conf").write_text(self._agent)
-            _start_agent(self.path)
+            self._folder.start_agent()
         except BaseException:
             self._folder.remove()
             raise
@@ -201,25 +198,3 @@ class GpgHome:
             )
             kept.pop_all()
         return Process(child, status, log)
-
-
-def _start_agent(home: Path) -> None:
-    """Returns when the agent listens.
-
-    Raises:
-        PgpError: `gpg_failed`.
-    """
-    try:
-        subprocess.run(  # noqa: S603
-            [program("gpg-agent"), "--homedir", str(home), "--daemon"],
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=_AGENT_SECONDS,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        raise PgpError(
-            "gpg_failed", "gpg-agent, which holds the private key, does not start; run this again"
-        ) from None

@@ -88,6 +88,8 @@ def _why_no_verdict(exit_code: int, status: Status, own: Collection[str]) -> tup
 
 def _why_not_decrypted(status: Status, words: set[str]) -> tuple[str, str] | None:
     if "NEED_PASSPHRASE_SYM" in words:
+        if "DECRYPTION_KEY" in words:  # what our key opened begins like another message
+            return _why_not_whole(status, words)
         return "wrong_recipient", "is encrypted with a passphrase, not for a key"
     if "DECRYPTION_OKAY" not in words:
         return _why_not_opened(status, words)

@@ -97,6 +97,7 @@ def write(target):
 for number in range(3):
     threading.Thread(target=read).start()
     threading.Thread(target=write, args=[Path(sys.argv[3]) / f"{number}.gpg"]).start()
+threading.Event().wait()  # at the end of this one Python gives the others no more threads
 """
 
 
@@ -124,7 +125,8 @@ def _lines(process: subprocess.Popen[bytes], number: int) -> None:
 def test_who_is_killed_leaves_no_process_no_key_and_no_plaintext(
     busy: subprocess.Popen[bytes], tmp_path: Path, private_tmp: Path, number: int
 ) -> None:
-    """Fails without the guard of pgp/folder.py: agents and homes stay."""
+    """Fails without the guard of pgp/folder.py: agents and homes stay. Rarely, an agent, too, when
+    we and not the guard start it."""
     _lines(busy, 1 + number)
     busy.kill()
     busy.wait()
@@ -180,6 +182,28 @@ def test_half_a_message_that_we_wrote_when_killed_is_no_good_one(
         assert gpgs
     assert ended(gpgs, ORPHAN_SECONDS)
     assert refusal(project, target) == "damaged"
+
+
+@pytest.mark.scorecard(15)
+def test_a_home_that_gpg_still_wrote_to_when_killed_is_removed_all_the_same(
+    project: Project,
+    message: bytes,
+    tmp_path: Path,
+    private_tmp: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fails when the guard removes only once."""
+    tool = tmp_path / "tools/rm"
+    tool.parent.mkdir()
+    tried = tmp_path / "tried"
+    tool.write_text(f'#!/bin/sh\ntest -e {tried} && exec /bin/rm "$@"\n: > {tried}\nexit 1\n')
+    tool.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    with half_done(project, write(tmp_path, message)):
+        pass
+    assert ended(processes(str(private_tmp)))
+    assert tried.exists()
+    assert homes() == set()
 
 
 @pytest.mark.scorecard(15)

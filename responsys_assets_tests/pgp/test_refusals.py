@@ -71,6 +71,7 @@ def messages(pgp_keys: PgpKeys) -> dict[str, bytes]:
             "two inside": packed(literal(SMALL) + literal(b"9,x\n")),
             "nothing inside": packed(packet(10, b"PGP")),
             "encrypted twice": packed(sealed),
+            "with a passphrase inside": packed(gpg(home, *passphrase, "secret", "--symmetric")),
             "with junk after": sealed + b"junk",
             "with zeros after": sealed + bytes(512),
             "with text inside": packed(PLAIN),
@@ -137,6 +138,7 @@ REFUSED = {
     "two inside": "damaged",
     "nothing inside": "damaged",
     "encrypted twice": "damaged",
+    "with a passphrase inside": "damaged",  # as junk after a message may look, too
     "with junk after": "damaged",
     "with zeros after": "damaged",
     "with text inside": "damaged",
