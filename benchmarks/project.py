@@ -58,10 +58,11 @@ def make(folder: Path, size: float, seed: int) -> None:
         rows = write_csv(name, csv, size=size, seed=seed)
         _ready(csv, rows)
         _send(folder, name, csv, rows)
+        if size > _LARGE:
+            csv.unlink()
         _stage(folder, name)
         if size > _LARGE:
-            for path in (csv, message_of(folder, name)):
-                path.unlink()
+            message_of(folder, name).unlink()
             shutil.rmtree(opened(folder)[1].exported(name))
     (folder / "made").write_text(f"{size} {seed}")
 

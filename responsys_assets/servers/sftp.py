@@ -28,7 +28,7 @@ from responsys_assets.servers.base import (
     writing_to,
 )
 from responsys_assets.servers.retry import retrying
-from responsys_assets.servers.sftp_session import Session, Watch, is_regular
+from responsys_assets.servers.sftp_session import LARGEST_PACKET, WINDOW, Session, Watch, is_regular
 from responsys_assets.servers.ssh import Account, connect, read_account
 
 SILENCE_SECONDS = 30.0
@@ -59,7 +59,7 @@ class _Connection:
         transport = self._client.get_transport()
         if transport is None:  # lost already
             raise EOFError
-        channel = transport.open_session()
+        channel = transport.open_session(WINDOW, LARGEST_PACKET)
         channel.invoke_subsystem("sftp")
         return channel
 
