@@ -87,11 +87,11 @@ def _why_no_verdict(exit_code: int, status: Status, own: Collection[str]) -> tup
 
 
 def _why_not_decrypted(status: Status, words: set[str]) -> tuple[str, str] | None:
-    if "NEED_PASSPHRASE_SYM" in words:
-        if "DECRYPTION_KEY" in words:  # what our key opened begins like another message
-            return _why_not_whole(status, words)
+    passphrase = "NEED_PASSPHRASE_SYM" in words
+    if passphrase and "DECRYPTION_KEY" not in words:
         return "wrong_recipient", "is encrypted with a passphrase, not for a key"
-    if "DECRYPTION_OKAY" not in words:
+    # what our key opened may hold a message with a passphrase, or junk that begins like one
+    if passphrase or "DECRYPTION_OKAY" not in words:
         return _why_not_opened(status, words)
     if not _has_integrity(status, words):
         return "no_integrity", "has no integrity protection"
