@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -70,7 +71,8 @@ def measure(name: str, work: Work, ways: Sequence[str], folder: Path, runs: int)
         sum(each[way][unit] / (_CORES if unit == "cpu" else 1) for way, unit in work.floor.items())
         for each in rounds
     ]
-    rows = round(sum(ROWS.values()) * float((folder / "made").read_text().split()[0]))
+    size = float((folder / "made").read_text().split()[0])
+    rows = round(sum(ROWS[each] for each in work.lists) * size)
     made = []
     for way in rounds[-1]:
         seconds, cpu, peak = (
@@ -90,8 +92,8 @@ def table(found: Sequence[Figure], title: str) -> Table:
     """The figures for people."""
     shown = Table(title=title)
     for name in ("work", "way", "rows", "seconds", "CPU seconds", "peak MB", "rows/s", "floors"):
-        is_text = name in ("work", "way")
-        shown.add_column(name, justify="left" if is_text else "right", no_wrap=is_text)
+        justify: Literal["left", "right"] = "left" if name in ("work", "way") else "right"
+        shown.add_column(name, justify=justify, no_wrap=True)
     for each in found:
         shown.add_row(
             each.work,
@@ -115,7 +117,7 @@ def main() -> None:
     options.add_argument("--only", nargs="*", default=list(WORKS), choices=WORKS)
     options.add_argument("--ours", action="store_true", help="ours and the floor, nothing else")
     chosen = options.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 100)
     found: list[Figure] = []
     for name in chosen.only:
         work = WORKS[name]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from benchmarks.data import ROWS
+from benchmarks.ways.stage import CORE
+
 SMALL, SOME = 0.00625, 0.1  # sizes: lists of 10,000 rows and more; 540,000 rows
 
 
@@ -13,13 +16,15 @@ class Work:
     """A piece of work: our way and parts of its floor, and what else does it.
 
     `floor`: what of each way is added up, `seconds` or `cpu` shared by two cores. `largest`:
-    the size of data above which it is run on that size and no larger.
+    the size of data above which it is run on that size and no larger. `lists`: whose rows it
+    works on.
     """
 
     ways: tuple[str, ...]
     floor: Mapping[str, str] = field(default_factory=dict)
     others: tuple[str, ...] = ()
     largest: float = float("inf")
+    lists: tuple[str, ...] = tuple(ROWS)
 
 
 WORKS = {
@@ -33,10 +38,17 @@ WORKS = {
         {"stage_decrypt": "cpu", "stage_parse": "cpu"},
         ("stage_pyarrow",),
         largest=1.0,
+        lists=(CORE,),
     ),
-    "encrypt": Work(("encrypt_ours", "encrypt_gpg"), {"encrypt_gpg": "seconds"}, largest=1.0),
-    "fetch": Work(("fetch_ours", "fetch_openssh"), {"fetch_openssh": "seconds"}, largest=1.0),
-    "far": Work(("far_ours", "far_openssh"), {"far_openssh": "seconds"}, largest=1.0),
+    "encrypt": Work(
+        ("encrypt_ours", "encrypt_gpg"), {"encrypt_gpg": "seconds"}, largest=1.0, lists=(CORE,)
+    ),
+    "fetch": Work(
+        ("fetch_ours", "fetch_openssh"), {"fetch_openssh": "seconds"}, largest=1.0, lists=(CORE,)
+    ),
+    "far": Work(
+        ("far_ours", "far_openssh"), {"far_openssh": "seconds"}, largest=1.0, lists=(CORE,)
+    ),
     "sync": Work(
         (
             *("sync_ours", "sync_unchanged", "sync_imports"),
