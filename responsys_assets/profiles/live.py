@@ -99,6 +99,12 @@ class ListExports:
         return tuple(source for source in self.recent if source.full and not source.complete)
 
     @property
+    def earlier(self) -> tuple[Source, ...]:
+        """Exports that are not recent, replaced or not: their opt-outs count, seldom a row."""
+        recent = {source.seq for source in self.recent}
+        return tuple(source for source in self.sources if source.seq not in recent)
+
+    @property
     def older(self) -> tuple[Source, ...]:
         """Exports before the newest complete one: live only for keys that its holds keep."""
         return tuple(source for source in self.in_force if source.seq < self._base)

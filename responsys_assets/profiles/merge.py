@@ -15,7 +15,10 @@ import pyarrow as pa
 
 from responsys_assets.errors import ConfigError, LakeError
 from responsys_assets.lake.publish import disk_errors, make_private_folder
+from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.profiles.choice import Chosen
+from responsys_assets.profiles.earlier import FOLDER as PERMISSION
+from responsys_assets.profiles.earlier import Earlier, carried
 from responsys_assets.profiles.gather import Values
 from responsys_assets.profiles.keys import Numbers, key_names, numbered
 from responsys_assets.profiles.live import Source
@@ -42,22 +45,30 @@ class Merged:
 def merge(
     plan: MergePlan,
     folder: Path,
+    current: Snapshot | None = None,
     *,
     ranges_at_once: int = 2,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Merged:
-    """Write the profiles as `part-*.parquet` and the closed addresses as `closed/*.parquet`.
+    """Write the profiles as `part-*.parquet`, the closed addresses as `closed/*.parquet` and what
+    the next merge need not read again as `permission/*/*.parquet`.
 
-    `advance` is told the number of profiles written since the last call. With two ranges at
-    once one reads while the other writes, and both are in memory.
+    `current` is the snapshot before this one, if there is one. `advance` is told the number of
+    profiles written since the last call. With two ranges at once one reads while the other
+    writes, and both are in memory.
 
     Raises:
         LakeError: if memory, disk or a staged file fails.
     """
     with _faults(), ThreadPoolExecutor(min(ranges_at_once, os.cpu_count() or 1)) as pool:
-        readers = [ListReader(plan, n) for n in range(len(plan.lists))]
+        readers = [
+            ListReader(plan, n, carried(current, source)) for n, source in enumerate(plan.lists)
+        ]
+        for source in plan.lists:
+            if source.earlier:
+                make_private_folder(folder / PERMISSION / source.name)
         work = [
-            pool.submit(_Range(plan, readers, within).write, folder / f"part-{number:02}.parquet")
+            pool.submit(_Range(plan, readers, within).write, folder, number)
             for number, within in enumerate(key_ranges(plan.lists))
         ]
         found = []
@@ -89,19 +100,31 @@ class _Range:
     def __init__(self, plan: MergePlan, readers: Sequence[ListReader], within: KeyRange) -> None:
         self._plan, self._readers, self._within = plan, readers, within
 
-    def write(self, target: Path) -> _Written:
+    def write(self, folder: Path, number: int) -> _Written:
         """Merge and write the profiles of the range."""
         parts = [reader.read(self._within) for reader in self._readers]
-        frames = [table for part in parts for table in (part.rows, part.holds)]
+        for source, part in zip(self._plan.lists, parts, strict=True):
+            if source.earlier:
+                part.earlier.write(folder / PERMISSION / source.name, number)
+        frames = [
+            table
+            for part in parts
+            for table in (part.rows, part.holds, part.earlier.ins, part.earlier.outs)
+        ]
         keys, tables = numbered(frames, key_names(len(self._plan.match_columns)))
-        lists = [*zip(self._plan.lists, tables[::2], tables[1::2], strict=True)]
-        places = [latest(source, rows, holds, len(keys)) for source, rows, holds in lists]
-        said = [said_by(source, rows, holds, len(keys)) for source, rows, holds in lists]
+        places, said = [], []
+        for n, source in enumerate(self._plan.lists):
+            rows, holds, *before = tables[4 * n : 4 * n + 4]
+            places.append(latest(source, rows, holds, len(keys)))
+            said.append(said_by(source, rows, holds, Earlier(*before), len(keys)))
         chosen = Chosen(places, _all_of(said), parts, self._plan.only_in)
         payload = [self._used(n, part.values, chosen) for n, part in enumerate(parts)]
         profiles = Values(self._plan, keys, chosen, payload).frame()
         profiles.write_parquet(
-            target, compression="zstd", compression_level=1, row_group_size=_GROUP_ROWS
+            folder / f"part-{number:02}.parquet",
+            compression="zstd",
+            compression_level=1,
+            row_group_size=_GROUP_ROWS,
         )
         live = [int((each >= 0).sum()) for each in places]
         return _Written(len(profiles), live, [each.closed for each in said])

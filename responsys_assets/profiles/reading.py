@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from responsys_assets.normalise import permission_bits
+from responsys_assets.profiles.earlier import Carried, Earlier
 from responsys_assets.profiles.keys import key_names
 from responsys_assets.profiles.live import ListExports, Source
 from responsys_assets.profiles.mended import mended_records
@@ -88,20 +89,23 @@ class Part:
     `us` (time of update), `since` (when an opt-out counts), `permissions` (bits of all channels),
     the address of each channel under the channel's name, and `place` in the total order. `order`:
     the rows in that order. `holds`: the same without `nth` and `place`, and whether the record
-    was `mended`. `values`: the payload of recent exports by `seq`.
+    was `mended`. `earlier`: what exports that are not recent say of permission. `values`: the
+    payload of recent exports by `seq`.
     """
 
     rows: pl.DataFrame
     order: pl.Series
     holds: pl.DataFrame
+    earlier: Earlier
     values: Mapping[int, pl.DataFrame]
 
 
 class ListReader:
-    """Reads one list of a plan, range by range."""
+    """Reads one list of a plan, range by range; `carried` is what need not be read again."""
 
-    def __init__(self, plan: MergePlan, n: int) -> None:
+    def __init__(self, plan: MergePlan, n: int, carried: Carried) -> None:
         self._source = plan.lists[n]
+        self._carried = carried
         self._keys = key_names(len(plan.match_columns))
         self._channels = channels_of(self._source)
         self._payload = [
@@ -110,14 +114,15 @@ class ListReader:
             if column.rule != "permission" and n in column.lists
         ]
         self._holds = self._read_holds()
+        self._kept, self._reaching = self._reach_back()
 
     def read(self, within: KeyRange) -> Part:
         """Everything about the keys of a range."""
         recent = {one.seq for one in self._source.recent}
-        sources = [one for one in self._source.sources if one.rows is not None]
+        sources = [one for one in (*self._source.recent, *self._reaching) if one.rows is not None]
         frames = pl.collect_all(
             [
-                _scan(one, within).select(
+                self._scan(one, within).select(
                     *self._narrow(one),
                     *self._addresses(one),
                     *(self._values(one) if one.seq in recent else ()),
@@ -139,11 +144,43 @@ class ListReader:
         place = np.empty(len(order), np.int32)
         place[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
         holds = self._holds.filter(within.has(self._keys[0]))
-        return Part(found.with_columns(pl.Series("place", place)), order, holds, values)
+        rows_in_place = found.with_columns(pl.Series("place", place))
+        return Part(rows_in_place, order, holds, self._earlier(within), values)
 
     def values(self, one: Source, within: KeyRange) -> pl.DataFrame:
         """The payload of an export that is not recent, its rows as in `Part.rows`."""
-        return _scan(one, within).select(RECORD, *self._payload_of(one)).collect()
+        return self._scan(one, within).select(RECORD, *self._payload_of(one)).collect()
+
+    def _scan(self, one: Source, within: KeyRange) -> pl.LazyFrame:
+        rows = _scan(one, within)
+        if one in self._reaching:
+            rows = rows.filter(pl.col(f"{KEY_PART}0").is_in(self._kept.implode()))
+        return rows
+
+    def _reach_back(self) -> tuple[pl.Series, list[Source]]:
+        """The first parts of keys that only holds of the newest complete export have, maybe, and
+        the older exports in which their rows may be."""
+        source, holds = self._source, self._holds.drop_nulls(self._keys)
+        if not source.may_reach_back:
+            return pl.Series(dtype=pl.String), []
+        held = [
+            holds.filter(pl.col("seq") == one.seq).select(self._keys) for one in source.complete
+        ]
+        kept, first = held[0], 0
+        for one, holding in zip(source.complete[1:], held[1:], strict=True):
+            kept = kept.join(holding, on=self._keys, how="semi")
+            if kept.is_empty():  # where the last of them ends
+                first = one.seq
+                break
+        return held[0][self._keys[0]].unique(), [one for one in source.older if one.seq >= first]
+
+    def _earlier(self, within: KeyRange) -> Earlier:
+        found = self._carried.read(len(self._keys), within.has(self._keys[0]))
+        for one in self._carried.missing:
+            if one.rows is not None:
+                rows = _scan(one, within).select(*self._narrow(one), *self._addresses(one))
+                found = found.and_rows(rows.collect(), self._channels)
+        return found
 
     def _payload_of(self, one: Source) -> list[str]:
         return [name for name in self._payload if name in one.columns]

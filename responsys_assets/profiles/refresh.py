@@ -2,6 +2,7 @@
 
 profiles/<snapshot>/part-<n>.parquet           one row a key, sorted by key through all parts
 profiles/<snapshot>/closed/<channel>.parquet   addresses that a standing opt-out closes
+profiles/<snapshot>/permission/...             see earlier.py
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from responsys_assets.config.project import Project
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore, digest
+from responsys_assets.profiles.earlier import COVERED, covered
 from responsys_assets.profiles.live import ListExports
 from responsys_assets.profiles.merge import NAME, VERSION, Merged, merge
 from responsys_assets.profiles.permission import channels_of
@@ -33,7 +35,8 @@ def refresh(project: Project, lake: Lake, progress: Progress) -> tuple[Snapshot 
 
     Returns the current snapshot (None if no list has an accepted export yet) and whether it is
     new. The manifest also holds `columns` (name, type), `sources` (for each column the lists
-    that contribute), `lists` (live keys of each), `unknown_permissions` (by list) and `engine`.
+    that contribute), `lists` (live keys of each), `unknown_permissions` (by list), `earlier` (see
+    earlier.py) and `engine`.
 
     Raises:
         ConfigError: if the rules do not fit the columns that the exports have.
@@ -51,7 +54,7 @@ def refresh(project: Project, lake: Lake, progress: Progress) -> tuple[Snapshot 
         plan = make_plan(project, lists)
         with lake.workspace() as workspace, progress.step("profiles", None, "rows") as advance:
             folder = workspace.folder("profiles")
-            merged = merge(plan, folder, advance=advance)
+            merged = merge(plan, folder, current, advance=advance)
             snapshot = store.publish(
                 workspace,
                 folder,
@@ -92,6 +95,7 @@ def _description(plan: MergePlan, merged: Merged) -> dict[str, Any]:
         },
         "lists": {name: {"rows": rows} for name, rows in merged.live.items()},
         "unknown_permissions": _odd_permissions(plan),
+        COVERED: covered(plan.lists),
         "engine": {"name": NAME, "version": VERSION},
     }
 

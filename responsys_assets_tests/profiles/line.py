@@ -70,7 +70,7 @@ class Line:
         return export, stage(self.project, self.lake, export, SILENT)
 
     def results(self) -> dict[str, bytes]:
-        """Every data file of the profiles and of the segment, by name."""
+        """Every data file of the profiles and of the segment, by name; not what is carried on."""
         profiles, _ = merge(self.project, self.lake, SILENT)
         segment, _ = select(self.project, self.lake, "everyone")
         assert profiles is not None
@@ -78,6 +78,7 @@ class Line:
             f"{kind}/{path.relative_to(snapshot.path)}": path.read_bytes()
             for kind, snapshot in (("profiles", profiles), ("segment", segment))
             for path in snapshot.files
+            if "permission" not in path.relative_to(snapshot.path).parts
         }
 
     def segment(self) -> Sequence[str]:
