@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.works import WORKS
 from responsys_assets.commands.main import COMMANDS
 from responsys_assets.config.loader import load
 from responsys_assets_tests.scorecard import FAULTS
@@ -79,3 +80,11 @@ def test_the_scorecard_shown_has_passed_and_has_the_rows_that_are_tested() -> No
     for row, fault, failed in shown:
         assert FAULTS[int(row)] == fault
         assert failed == "0"
+
+
+def test_the_performance_shown_is_that_of_every_way_that_is_measured() -> None:
+    """Fails when a way is added, renamed or dropped without `make bench` and its table."""
+    page = (ROOT / "docs" / "performance.md").read_text()
+    shown = re.findall(r"^\| (\w+) \| `(\w+)` \|", page, re.MULTILINE)
+    measured = {(name, way) for name, work in WORKS.items() for way in (*work.ways, *work.others)}
+    assert {*shown} == measured

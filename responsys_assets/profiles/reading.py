@@ -105,6 +105,7 @@ class ListReader:
 
     def __init__(self, plan: MergePlan, n: int, carried: Carried) -> None:
         self._source = plan.lists[n]
+        self._recent = {one.seq for one in self._source.recent}
         self._carried = carried
         self._keys = key_names(len(plan.match_columns))
         self._channels = channels_of(self._source)
@@ -118,14 +119,13 @@ class ListReader:
 
     def read(self, within: KeyRange) -> Part:
         """Everything about the keys of a range."""
-        recent = {one.seq for one in self._source.recent}
         sources = [one for one in (*self._source.recent, *self._reaching) if one.rows is not None]
         frames = pl.collect_all(
             [
                 self._scan(one, within).select(
                     *self._narrow(one),
                     *self._addresses(one),
-                    *(self._values(one) if one.seq in recent else ()),
+                    *(self._values(one) if one.seq in self._recent else ()),
                 )
                 for one in sources
             ]
@@ -133,7 +133,7 @@ class ListReader:
         values, rows = {}, [self._empty_rows()]
         for one, frame in zip(sources, frames, strict=True):
             rows.append(frame.select(rows[0].columns))
-            if one.seq in recent:
+            if one.seq in self._recent:
                 # with the record, or a frame without columns would have no rows
                 values[one.seq] = frame.select(
                     pl.col("record").alias(RECORD),
@@ -153,9 +153,9 @@ class ListReader:
 
     def _scan(self, one: Source, within: KeyRange) -> pl.LazyFrame:
         rows = _scan(one, within)
-        if one in self._reaching:
-            rows = rows.filter(pl.col(f"{KEY_PART}0").is_in(self._kept.implode()))
-        return rows
+        if one.seq in self._recent:
+            return rows
+        return rows.filter(pl.col(f"{KEY_PART}0").is_in(self._kept.implode()))
 
     def _reach_back(self) -> tuple[pl.Series, list[Source]]:
         """The first parts of keys that only holds of the newest complete export have, maybe, and
