@@ -62,8 +62,8 @@ def make(folder: Path, size: float, seed: int) -> None:
             csv.unlink()
         _stage(folder, name)
         if size > _LARGE:
-            message_of(folder, name).unlink()
-            shutil.rmtree(opened(folder)[1].exported(name))
+            for message in folder.rglob(message_of(folder, name).name):
+                message.unlink()  # that of the lake, too
     (folder / "made").write_text(f"{size} {seed}")
 
 
