@@ -28,7 +28,7 @@ from responsys_assets.system_columns import CHANNELS
 # Decoded bytes of a range of keys. All depends on the data alone: the same input makes the same
 # files on every machine.
 WORTH_A_RANGE = 64 << 20
-MOST_IN_A_RANGE = 1 << 30
+MOST_IN_A_RANGE = 400 << 20  # two at once, and what is made of them, stay below 4 GB
 USUAL_RANGES = 8  # enough to write one while the next is merged
 _VALUE = 16  # bytes beside a text
 
