@@ -22,7 +22,7 @@ from responsys_assets.profiles.keys import key_names
 from responsys_assets.profiles.live import ListExports, Source
 from responsys_assets.system_columns import CHANNELS, Channel
 
-FOLDER = "permission"
+PERMISSION = "permission"
 NEVER = -(2**62)  # an opt-in without a time is older than anything that is said
 COVERED = "earlier"  # in the manifest: by list, the exports of which it holds
 
@@ -118,7 +118,7 @@ def carried(current: Snapshot | None, source: ListExports) -> Carried:
     earlier = [_identity(one) for one in source.earlier]
     if current is None or any(one not in earlier for one in held):
         return Carried((), (), source.earlier)
-    folder = current.path / FOLDER / source.name
+    folder = current.path / PERMISSION / source.name
     files = [path for path in current.files if path.parent == folder]
     ins, outs = (
         [path for path in files if path.name.startswith(kind)] for kind in ("ins-", "outs-")

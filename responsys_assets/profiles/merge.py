@@ -17,8 +17,7 @@ from responsys_assets.errors import ConfigError, LakeError
 from responsys_assets.lake.publish import disk_errors, make_private_folder
 from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.profiles.choice import Chosen
-from responsys_assets.profiles.earlier import FOLDER as PERMISSION
-from responsys_assets.profiles.earlier import Earlier, carried
+from responsys_assets.profiles.earlier import PERMISSION, Earlier, carried
 from responsys_assets.profiles.gather import Values
 from responsys_assets.profiles.keys import Numbers, key_names, numbered
 from responsys_assets.profiles.live import Source

@@ -16,6 +16,7 @@ from responsys_assets.config.project import Project
 from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.receipts import Arrival, Outcome, RemoteFile
+from responsys_assets.profiles.earlier import PERMISSION
 from responsys_assets.profiles.refresh import refresh as merge
 from responsys_assets.progress import SILENT
 from responsys_assets.segments.refresh import refresh as select
@@ -78,7 +79,7 @@ class Line:
             f"{kind}/{path.relative_to(snapshot.path)}": path.read_bytes()
             for kind, snapshot in (("profiles", profiles), ("segment", segment))
             for path in snapshot.files
-            if "permission" not in path.relative_to(snapshot.path).parts
+            if PERMISSION not in path.relative_to(snapshot.path).parts
         }
 
     def segment(self) -> Sequence[str]:

@@ -18,24 +18,26 @@ from responsys_assets.config.project import Project
 from responsys_assets.errors import ConfigError
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
-from responsys_assets.lake.receipts import Verdict
 from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.profiles.refresh import refresh
 from responsys_assets.progress import SILENT
 from responsys_assets.system_columns import CHANNELS, PERMISSION_COLUMNS
 from responsys_assets_tests.profiles.test_merge_against_oracle import World, histories, worlds
-from responsys_assets_tests.profiles.worlds import NOW, Row, Sent, project_of, put
+from responsys_assets_tests.profiles.worlds import (
+    NOW,
+    Row,
+    Sent,
+    hashes,
+    project_of,
+    put,
+    withdraw,
+)
 from responsys_assets_tests.scorecard import examples
 
 ADDRESSES = [channel.address for channel in CHANNELS.values()]
 
 
-def withdraw(export: Export) -> None:
-    verdict = Verdict(export_id=export.export_id, action="withdraw", who="a", when=NOW, why="b")
-    (export.folder / "0001.verdict.json").write_text(verdict.model_dump_json())
-
-
-class Account:
+class Merges:
     """A lake that is merged now and then; each snapshot a second after the one before."""
 
     def __init__(self, folder: Path, world: World) -> None:
@@ -50,11 +52,6 @@ class Account:
         with contextlib.suppress(ConfigError):  # a column is named that has not come yet
             return refresh(replace(self.project, now=lambda: now), self.lake, SILENT)[0]
         return None
-
-
-def files(snapshot: Snapshot | None) -> dict[str, str]:
-    assert snapshot is not None
-    return {entry["name"]: entry["sha256"] for entry in snapshot.manifest["files"]}
 
 
 @pytest.mark.timeout(1800)
@@ -72,7 +69,7 @@ def test_what_is_carried_on_is_what_reading_all_exports_would_find(
     sent = [*world.sent]
     dice.shuffle(sent)
     with tempfile.TemporaryDirectory() as folder:
-        daily, once = Account(Path(folder, "daily"), world), Account(Path(folder, "once"), world)
+        daily, once = Merges(Path(folder, "daily"), world), Merges(Path(folder, "once"), world)
         exports: list[Export] = []
         for each in sent:
             exports.append(put(daily.lake, each))
@@ -83,7 +80,7 @@ def test_what_is_carried_on_is_what_reading_all_exports_would_find(
             put(once.lake, each)
         found, expected = daily.merged(), once.merged()
         if expected is not None:
-            assert files(found) == files(expected)
+            assert hashes(found) == hashes(expected)
 
 
 def day(number: int, **said: str) -> Sent:
@@ -107,7 +104,7 @@ def test_each_channel_is_carried_on_by_itself_and_its_export_is_not_read_again(
     tmp_path: Path,
 ) -> None:
     """Fails when `_said_of` takes the opt-outs of every channel, or `missing` is all of them."""
-    account = Account(tmp_path, World((), {"core": {}}, {}))
+    account = Merges(tmp_path, World((), {"core": {}}, {}))
     first = put(account.lake, day(1, EMAIL_PERMISSION_STATUS_="O", MOBILE_PERMISSION_STATUS_="I"))
     for number in (2, 3):
         put(account.lake, day(number))

@@ -14,8 +14,7 @@ from responsys_assets.config.project import Project
 from responsys_assets.errors import LakeError
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
-from responsys_assets.lake.receipts import Verdict
-from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
+from responsys_assets.lake.snapshots import SnapshotStore
 from responsys_assets.profiles import reading
 from responsys_assets.profiles.merge import merge
 from responsys_assets.profiles.plan import accepted_exports, make_plan
@@ -28,9 +27,11 @@ from responsys_assets_tests.profiles.worlds import (
     Row,
     Sent,
     day,
+    hashes,
     profiles_of,
     project_of,
     put,
+    withdraw,
 )
 
 COLUMNS = {"ID": "text", "NAME": "text", "POINTS": "integer", "EMAIL_PERMISSION_STATUS_": "text"}
@@ -76,11 +77,6 @@ def tree(lake: Lake) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in sorted(lake.root.rglob("*"))}
 
 
-def hashes(snapshot: Snapshot | None) -> dict[str, str]:
-    assert snapshot is not None
-    return {entry["name"]: entry["sha256"] for entry in snapshot.manifest["files"]}
-
-
 def test_without_an_accepted_export_there_are_no_profiles(project: Project, lake: Lake) -> None:
     assert refresh(project, lake, SILENT) == (None, False)
 
@@ -113,10 +109,7 @@ def test_a_new_export_makes_a_new_snapshot_and_leaves_the_old_one(
 def test_a_withdrawn_export_is_as_if_it_had_never_come(project: Project, lake: Lake) -> None:
     put(lake, one("core", "a"))
     export = put(lake, one("core", "b", day(30)))
-    verdict = Verdict(
-        export_id=export.export_id, action="withdraw", who="ann", when=NOW, why="wrong file"
-    )
-    (export.folder / "0001.verdict.json").write_text(verdict.model_dump_json())
+    withdraw(export)
     snapshot, _ = refresh(project, lake, SILENT)
     assert [row["NAME"] for row in profiles_of(snapshot)] == ["a"]
 

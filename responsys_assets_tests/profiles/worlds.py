@@ -16,7 +16,7 @@ from responsys_assets.config.models import Config
 from responsys_assets.config.project import Project
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
-from responsys_assets.lake.receipts import Arrival, Outcome, RemoteFile
+from responsys_assets.lake.receipts import Arrival, Outcome, RemoteFile, Verdict
 from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.system_columns import CHANNELS, PERMISSION_COLUMNS
 
@@ -102,6 +102,20 @@ def project_of(
     return Project(
         Config.model_validate(config, strict=False), folder / "responsys.yaml", {}, lambda: NOW
     )
+
+
+def withdraw(export: Export) -> None:
+    """As a person does."""
+    verdict = Verdict(
+        export_id=export.export_id, action="withdraw", who="ann", when=NOW, why="wrong file"
+    )
+    (export.folder / "0001.verdict.json").write_text(verdict.model_dump_json())
+
+
+def hashes(snapshot: Snapshot | None) -> dict[str, str]:
+    """The sha256 of every file of a snapshot, by name."""
+    assert snapshot is not None
+    return {entry["name"]: entry["sha256"] for entry in snapshot.manifest["files"]}
 
 
 def put(lake: Lake, sent: Sent, shuffle: int | None = None, group: int = 1000) -> Export:
