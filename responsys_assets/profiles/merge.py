@@ -23,7 +23,8 @@ from responsys_assets.profiles.keys import Numbers, key_names, numbered
 from responsys_assets.profiles.live import Source
 from responsys_assets.profiles.permission import Said, said_by
 from responsys_assets.profiles.plan import MergePlan
-from responsys_assets.profiles.reading import KeyRange, ListReader, key_ranges
+from responsys_assets.profiles.ranges import KeyRange, key_ranges
+from responsys_assets.profiles.reading import ListReader
 from responsys_assets.profiles.winners import latest
 from responsys_assets.system_columns import Channel
 

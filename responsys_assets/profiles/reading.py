@@ -1,84 +1,28 @@
 """Staged rows and holds as frames, a range of keys at a time: all that a merge reads.
 
-Ranges are independent of each other: whatever is said about a key is in the one that has it.
 Which row groups of a file a range needs, its statistics say; rows in any other order would be
 read just as right, only more often.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 
 from responsys_assets.normalise import permission_bits
 from responsys_assets.profiles.earlier import Carried, Earlier
 from responsys_assets.profiles.keys import key_names
-from responsys_assets.profiles.live import ListExports, Source
+from responsys_assets.profiles.live import Source
 from responsys_assets.profiles.mended import mended_records
 from responsys_assets.profiles.permission import channels_of
 from responsys_assets.profiles.plan import MergePlan
+from responsys_assets.profiles.ranges import KeyRange
 from responsys_assets.staged.columns import KEY_PART, PERMISSIONS, RECORD, UPDATED_US
 from responsys_assets.system_columns import CHANNELS
-
-# Decoded bytes of a range of keys. All depends on the data alone: the same input makes the same
-# files on every machine.
-WORTH_A_RANGE = 64 << 20
-MOST_IN_A_RANGE = 400 << 20  # two at once, and what is made of them, stay below 4 GB
-USUAL_RANGES = 8  # enough to write one while the next is merged
-_VALUE = 16  # bytes beside a text
-
-
-@dataclass(frozen=True)
-class KeyRange:
-    """Keys whose first part is from `low` up to, but without, `past`; None is no bound."""
-
-    low: str | None
-    past: str | None
-
-    def has(self, column: str) -> pl.Expr:
-        """Whether the range has a key; the first range has what has no key, too."""
-        key, found = pl.col(column), pl.lit(value=True)
-        if self.low is not None:
-            found &= key >= self.low
-        if self.past is not None:
-            found &= key < self.past
-        return found if self.low is not None else found | key.is_null()
-
-
-def key_ranges(lists: Sequence[ListExports]) -> Iterator[KeyRange]:
-    """Ranges in order that have about as many live rows each and together every key."""
-    starts: list[tuple[str, int]] = []
-    size = 0
-    for path in (one.rows for source in lists for one in source.recent if one.rows is not None):
-        metadata = pq.read_metadata(path)
-        key = metadata.schema.names.index(f"{KEY_PART}0")
-        size += metadata.num_rows * metadata.num_columns * _VALUE
-        for number in range(metadata.num_row_groups):
-            group = metadata.row_group(number)
-            size += group.total_byte_size
-            statistics = group.column(key).statistics
-            if statistics is not None and statistics.has_min_max:
-                starts.append((statistics.min, group.num_rows))
-    wanted = max(1, min(USUAL_RANGES, size // WORTH_A_RANGE), size // MOST_IN_A_RANGE)
-    bounds = [*_bounds(sorted(starts), wanted)]
-    for low, past in zip([None, *bounds], [*bounds, None], strict=True):
-        yield KeyRange(low, past)
-
-
-def _bounds(starts: Sequence[tuple[str, int]], ranges: int) -> Iterator[str]:
-    """Where to cut, given the first keys of row groups and their rows."""
-    total, before, cuts = sum(rows for _, rows in starts), 0, 1
-    last = starts[0][0] if starts else ""
-    for start, rows in starts:
-        if before >= total * cuts / ranges and start > last:
-            yield start
-            last, cuts = start, int(before * ranges / total) + 1
-        before += rows
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responsys_assets.lake.lake import Lake
-from responsys_assets.profiles import reading
+from responsys_assets.profiles import ranges
 from responsys_assets.profiles.refresh import refresh
 from responsys_assets.progress import SILENT
 from responsys_assets_tests.profiles.sql_judge import Judged, query
@@ -163,7 +163,7 @@ def test_other_engines_find_the_same_profiles_to_the_last_cell(
     for each in (each for several in sent.values() for each in several):
         put(lake, each, seed, group=16)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "WORTH_A_RANGE", 1 << 12)
+        patch.setattr(ranges, "WORTH_A_RANGE", 1 << 12)
         snapshot, _ = refresh(project, lake, SILENT)
     assert snapshot is not None
     values = [c for c in COLUMNS if c not in CHANNELS]

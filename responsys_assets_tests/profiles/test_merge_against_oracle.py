@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from responsys_assets.config.project import Project
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot
-from responsys_assets.profiles import reading
+from responsys_assets.profiles import ranges
 from responsys_assets.profiles.refresh import refresh
 from responsys_assets.progress import SILENT
 from responsys_assets.system_columns import DELIVERABILITY_COLUMNS, PERMISSION_COLUMNS
@@ -161,7 +161,7 @@ def check(world: World, shuffle: int | None = None, *, ranged: bool = False) -> 
     """Merge a world, one key or all keys at a time, and compare all that comes out."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         if ranged:
-            patch.setattr(reading, "WORTH_A_RANGE", 1)
+            patch.setattr(ranges, "WORTH_A_RANGE", 1)
         project = project_of(Path(folder), world.lists, world.profiles)
         lake = Lake(project.lake_path)
         for sent in world.sent:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from responsys_assets.lake.lake import Lake
-from responsys_assets.profiles import reading
+from responsys_assets.profiles import ranges
 from responsys_assets.profiles.refresh import refresh
 from responsys_assets.progress import SILENT
 from responsys_assets.system_columns import DELIVERABILITY_COLUMNS, PERMISSION_COLUMNS
@@ -163,7 +163,7 @@ def check(
 ) -> None:
     """Merge all and look at one circle after the other."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "WORTH_A_RANGE", 1 << 14)
+        patch.setattr(ranges, "WORTH_A_RANGE", 1 << 14)
         project = project_of(Path(folder), {name: {} for name in whole}, settings)
         lake = Lake(project.lake_path)
         for each in (each for several in whole.values() for each in several):

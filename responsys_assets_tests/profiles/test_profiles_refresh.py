@@ -7,18 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from responsys_assets.config.project import Project
 from responsys_assets.errors import LakeError
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import SnapshotStore
-from responsys_assets.profiles import reading
+from responsys_assets.profiles import ranges
 from responsys_assets.profiles.merge import merge
 from responsys_assets.profiles.plan import accepted_exports, make_plan
-from responsys_assets.profiles.reading import _bounds
 from responsys_assets.profiles.refresh import refresh
 from responsys_assets.progress import SILENT
 from responsys_assets_tests.profiles.worlds import (
@@ -148,8 +145,8 @@ def test_many_profiles_make_several_files_with_the_same_rows(
     put(lake, crowd("core", 0, 3_000, stamp=day(0)))
     put(lake, crowd("web", 2_000, 4_000, stamp=day(0)))
     whole, _ = refresh(project, lake, SILENT)
-    monkeypatch.setattr(reading, "WORTH_A_RANGE", 1)
-    monkeypatch.setattr(reading, "USUAL_RANGES", 3)
+    monkeypatch.setattr(ranges, "WORTH_A_RANGE", 1)
+    monkeypatch.setattr(ranges, "USUAL_RANGES", 3)
     put(lake, Sent("web", COLUMNS, kind="incremental", stamp=day(1)))
     later = replace(project, now=lambda: NOW + dt.timedelta(hours=1))
     parts, _ = refresh(later, lake, SILENT)
@@ -159,19 +156,6 @@ def test_many_profiles_make_several_files_with_the_same_rows(
         "part-02.parquet",
     ]
     assert profiles_of(parts) == profiles_of(whole)
-
-
-@given(
-    st.lists(st.tuples(st.text("abc", max_size=3), st.integers(1, 50)), max_size=40),
-    st.integers(1, 20),
-)
-def test_ranges_are_cut_at_different_keys_in_order(
-    starts: list[tuple[str, int]], wanted: int
-) -> None:
-    cuts = [*_bounds(sorted(starts), wanted)]
-    assert cuts == sorted(set(cuts))
-    assert len(cuts) < wanted
-    assert not cuts or cuts[0] > min(starts)[0]
 
 
 def test_a_lake_whose_path_looks_like_a_pattern_is_read_as_it_is(tmp_path: Path) -> None:
