@@ -12,10 +12,9 @@ import polars as pl
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ConfigError, LakeError
 from responsys_assets.lake.snapshots import Snapshot
-from responsys_assets.normalise import normalise
 from responsys_assets.segments.profiles import profile_files
 from responsys_assets.segments.sql import identifier
-from responsys_assets.segments.suppressions import distinct, values_like
+from responsys_assets.segments.suppressions import ProfileValues
 from responsys_assets.system_columns import CHANNELS, Channel
 
 PERMISSION = "permission"
@@ -72,8 +71,7 @@ def channel_exclusions(
     _require_columns(project, segment, channel, columns)
     files = profile_files(profiles)
     closed = _closed_addresses(profiles, name)
-    values = distinct(files, channel.address)
-    empty = values.filter(normalise(values["value"], channel.address) == "")
+    addresses = ProfileValues.read(files, channel.address)
     conditions = [(PERMISSION, f"{identifier(channel.permission)} IS DISTINCT FROM 'I'")]
     used = [channel.permission, channel.address]
     if channel.deliverability in columns:
@@ -84,8 +82,8 @@ def channel_exclusions(
     conditions.append((EMPTY, f"({blank} OR {_in(channel.address, 'empty_addresses')})"))
     conditions.append((CLOSED, _in(channel.address, "closed_addresses")))
     tables = {
-        "empty_addresses": empty,
-        "closed_addresses": values_like(files, channel.address, closed),
+        "empty_addresses": addresses.like(pl.Series([""])),
+        "closed_addresses": addresses.like(closed),
     }
     return Exclusions(tuple(conditions), tuple(used), tables)
 

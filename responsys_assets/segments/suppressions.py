@@ -91,21 +91,28 @@ def suppressed_values(
         values = pl.Series("value", list(_values(entry)), dtype=pl.String)
         wanted.setdefault(entry.column, []).append(normalise(values, entry.column))
     return {
-        column: values_like(profiles, column, pl.concat(series).filter(pl.concat(series) != ""))
-        for column, series in wanted.items()
+        column: ProfileValues.read(profiles, column).like(every.filter(every != ""))
+        for column, every in ((name, pl.concat(series)) for name, series in wanted.items())
     }
 
 
-def values_like(profiles: Sequence[Path], column: str, normalised: pl.Series) -> pl.DataFrame:
-    """The distinct values of a column of profiles that normalise to one of `normalised`."""
-    values = distinct(profiles, column)
-    return values.filter(normalise(values["value"], column).is_in(normalised.unique().implode()))
+@dataclass(frozen=True)
+class ProfileValues:
+    """A column of all profiles as it is (`value`) and as it is compared (`normal`)."""
 
+    rows: pl.DataFrame
 
-def distinct(profiles: Sequence[Path], column: str) -> pl.DataFrame:
-    """The distinct values of a column of profiles as column `value`."""
-    rows = pl.scan_parquet(list(profiles), glob=False)
-    return rows.select(pl.col(column).alias("value")).unique().collect()
+    @classmethod
+    def read(cls, profiles: Sequence[Path], column: str) -> ProfileValues:
+        """The column of these files."""
+        values = pl.scan_parquet(list(profiles), glob=False).select(pl.col(column).alias("value"))
+        rows = values.collect()
+        return cls(rows.with_columns(normalise(rows["value"], column).alias("normal")))
+
+    def like(self, normalised: pl.Series) -> pl.DataFrame:
+        """The distinct values (column `value`) that normalise to one of `normalised`."""
+        wanted = pl.col("normal").is_in(normalised.unique().implode())
+        return self.rows.filter(wanted).select("value").unique()
 
 
 def _values(entry: SuppressionFile) -> Iterator[str]:

@@ -67,7 +67,7 @@ def binary(text: Bytes, starts: Places, ends: Places) -> pa.Array:
         count = len(starts[at : at + _CHUNK])
         buffers = [None, views, pa.py_buffer(text)]
         made.append(pa.Array.from_buffers(pa.binary_view(), count, buffers).cast(pa.binary()))
-    return pa.concat_arrays(made) if made else pa.array([], pa.binary())
+    return pa.concat_arrays(made) if made else pa.nulls(0, pa.binary())
 
 
 def good_fields(text: Bytes, cut: Cut, dialect: Dialect) -> Fields:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from responsys_assets.normalise import permission_bits
+from responsys_assets.staged.arrow import coded, to_arrow
 from responsys_assets.staged.bits import Places
 from responsys_assets.staged.blocks import Block
 from responsys_assets.staged.charset import Bytes
@@ -21,7 +22,7 @@ from responsys_assets.staged.fields import bare_ends, binary, good_fields
 from responsys_assets.staged.judge import Tally
 from responsys_assets.staged.quarantine import RAW_LIMIT, Kind, Quarantine, Rejects
 from responsys_assets.staged.reading import Reading
-from responsys_assets.staged.rows import Rows, holds_of, judge_rows, to_arrow
+from responsys_assets.staged.rows import Rows, holds_of, judge_rows
 from responsys_assets.staged.splitter import FAULTS, PADDING, Cut, Splitter
 from responsys_assets.threads import ahead
 
@@ -121,15 +122,15 @@ class Intake:
             permissions |= bits * (1 << channel.shift)
             self.tally.odd_permissions[channel.permission] += odd
         self.tally.staged += count
-        name = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), [reading.file])
+        name = coded(np.zeros(count, np.int32), [reading.file])
         lines = position.line + np.searchsorted(cut.lines, cut.starts[which])
         records = position.record + 1 + cut.order[which].astype(np.int64)
         return pa.RecordBatch.from_arrays(
             [
                 *rows.arrays(),
                 name,
-                pa.array(lines),
-                pa.array(records),
+                to_arrow(lines),
+                to_arrow(records),
                 to_arrow(rows.updated),
                 to_arrow(permissions),
                 *map(to_arrow, rows.keys),
@@ -172,13 +173,14 @@ class Intake:
         if charset.is_as_sent(text):
             raw = binary(text, starts, np.minimum(ends, starts + RAW_LIMIT))
         else:
-            raw = pa.array(
+            sent = pl.Series(
                 [
                     charset.raw(text[start:end].tobytes())[:RAW_LIMIT]
                     for start, end in zip(starts, ends, strict=True)
                 ],
-                pa.binary(),
+                dtype=pl.Binary,
             )
+            raw = to_arrow(sent).cast(pa.binary())
         rejects = Rejects(
             record=position.record + 1 + faults.order.astype(np.int64),
             byte=position.byte + charset.offsets(text, starts),

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from responsys_assets.lake.parquet import ParquetFile
+from responsys_assets.staged.arrow import coded, to_arrow
 from responsys_assets.staged.columns import RECORD, Layout
 
 RAW_LIMIT = 1 << 20
@@ -135,18 +136,18 @@ class Quarantine:
             for name in ("record", "byte", "line", "kind")
         )
         order = np.argsort(record)
-        raw = pa.concat_arrays([some.raw for some in rejects]).take(pa.array(order))
+        raw = pa.concat_arrays([some.raw for some in rejects]).take(to_arrow(order))
 
         def named(names: Sequence[str]) -> pa.Array:
             distinct = list(dict.fromkeys(names))  # Parquet wants each name once
             codes = np.array([distinct.index(name) for name in names], np.int16)
-            return pa.DictionaryArray.from_arrays(codes[kind[order]], distinct)
+            return coded(codes[kind[order]], distinct)
 
         return pa.table(
             {
-                "record": record[order],
-                "byte": byte[order],
-                "line": line[order],
+                "record": to_arrow(record[order]),
+                "byte": to_arrow(byte[order]),
+                "line": to_arrow(line[order]),
                 "reason": named([reason for reason, _ in self._kinds]),
                 "column": named([column for _, column in self._kinds]),
                 "detail": named([_DETAILS[reason] for reason, _ in self._kinds]),

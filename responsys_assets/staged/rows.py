@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from responsys_assets.normalise import normalise, normalise_permission
+from responsys_assets.staged.arrow import to_arrow
 from responsys_assets.staged.columns import Cast, cast
 from responsys_assets.staged.fields import Fields
 from responsys_assets.staged.holds import holds_frame
@@ -53,11 +54,6 @@ class Rows:
             to_arrow(self.typed[index]) if index in self.typed else self.fields.column(index)
             for index in range(len(self.fields.views))
         ]
-
-
-def to_arrow(values: pl.Series) -> pa.Array:
-    """An Arrow array without a copy."""
-    return values.to_arrow(compat_level=pl.CompatLevel.newest())
 
 
 def judge_rows(fields: Fields, reading: Reading) -> Rows:
