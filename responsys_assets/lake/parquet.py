@@ -71,7 +71,7 @@ def _repeats(column: pa.ChunkedArray) -> bool:
     """Whether a dictionary pays: texts that are mostly repetitions."""
     if pa.types.is_dictionary(column.type):
         return True
-    if not pa.types.is_string_view(column.type):
+    if not (pa.types.is_string_view(column.type) or pa.types.is_string(column.type)):
         return False
     sample = pl.from_arrow(column.slice(0, _SAMPLE))
     return isinstance(sample, pl.Series) and sample.n_unique() < _FEW * len(sample)

@@ -11,10 +11,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from responsys_assets.errors import LakeError
-from responsys_assets.lake.publish import disk_errors
+from responsys_assets.lake.parquet import ParquetFile
 from responsys_assets.segments.sql import exact_path, literal
 
 VERSION = f"duckdb {duckdb.__version__}, polars {pl.__version__}, pyarrow {pa.__version__}"
@@ -57,18 +56,16 @@ def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, target: Pat
     """
     found = connection.sql(query).to_arrow_reader(ROW_GROUP)
     schema = pa.schema([(field.name, _in_utc(field.type)) for field in found.schema])
-    with (
-        disk_errors(f"cannot write {target.name}"),
-        pq.ParquetWriter(target, schema, compression="zstd") as writer,
-    ):
-        rows = pa.Table.from_batches([], schema)
-        for batch in _read(found):
-            rows = pa.concat_tables([rows, pa.Table.from_batches([batch]).cast(schema)])
-            while rows.num_rows >= ROW_GROUP:
-                writer.write_table(rows.slice(0, ROW_GROUP).combine_chunks(), ROW_GROUP)
-                rows = rows.slice(ROW_GROUP)
-        if rows.num_rows:
-            writer.write_table(rows.combine_chunks(), ROW_GROUP)
+    file = ParquetFile(target, schema)
+    rows = pa.Table.from_batches([], schema)
+    for batch in _read(found):
+        rows = pa.concat_tables([rows, pa.Table.from_batches([batch]).cast(schema)])
+        while rows.num_rows >= ROW_GROUP:
+            file.write(rows.slice(0, ROW_GROUP).combine_chunks())
+            rows = rows.slice(ROW_GROUP)
+    if rows.num_rows:
+        file.write(rows.combine_chunks())
+    file.close()
 
 
 def batches(
