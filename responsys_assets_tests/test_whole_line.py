@@ -158,6 +158,25 @@ def test_encrypted_exports_become_a_delivered_segment(feed: Feed) -> None:
     ]
 
 
+def test_a_sync_does_without_a_pandas_that_is_installed(feed: Feed, tmp_path: Path) -> None:
+    """Importing it takes longer than all else here. Fails if an Arrow array of the staging is
+    made by pyarrow from a numpy array or a list."""
+    (tmp_path / "trap").mkdir()
+    (tmp_path / "trap/pandas.py").write_text("raise RuntimeError('imported')")
+    feed.send("CORE_20261101.csv.gpg", [ANN, BOB, ("", *CAT[1:])])
+    script = "import sys; from responsys_assets.commands.main import run; sys.exit(run(['sync']))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=feed.project.file.parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "trap"), *sys.path])},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [row["UID"] for row in feed.delivered()] == ["1", "2"]
+
+
 def test_the_second_sync_does_nothing_and_says_so(feed: Feed) -> None:
     feed.send("CORE_20261101.csv.gpg", [ANN])
     assert sync(feed.project).changed
