@@ -53,7 +53,7 @@ class ParquetFile:
         return self._file.hexdigest()
 
     def abandon(self) -> None:
-        """Close the file as it is; it is of no use then."""
+        """Close the file as it is; unless it is finished, it is of no use then."""
         self._file.abandon()
 
     def _open(self, first: pa.Table) -> pq.ParquetWriter:

@@ -57,15 +57,18 @@ def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, target: Pat
     found = connection.sql(query).to_arrow_reader(ROW_GROUP)
     schema = pa.schema([(field.name, _in_utc(field.type)) for field in found.schema])
     file = ParquetFile(target, schema)
-    rows = pa.Table.from_batches([], schema)
-    for batch in _read(found):
-        rows = pa.concat_tables([rows, pa.Table.from_batches([batch]).cast(schema)])
-        while rows.num_rows >= ROW_GROUP:
-            file.write(rows.slice(0, ROW_GROUP).combine_chunks())
-            rows = rows.slice(ROW_GROUP)
-    if rows.num_rows:
-        file.write(rows.combine_chunks())
-    file.close()
+    try:
+        rows = pa.Table.from_batches([], schema)
+        for batch in _read(found):
+            rows = pa.concat_tables([rows, pa.Table.from_batches([batch]).cast(schema)])
+            while rows.num_rows >= ROW_GROUP:
+                file.write(rows.slice(0, ROW_GROUP).combine_chunks())
+                rows = rows.slice(ROW_GROUP)
+        if rows.num_rows:
+            file.write(rows.combine_chunks())
+        file.close()
+    finally:
+        file.abandon()
 
 
 def batches(
