@@ -159,8 +159,8 @@ def test_encrypted_exports_become_a_delivered_segment(feed: Feed) -> None:
 
 
 def test_a_sync_does_without_a_pandas_that_is_installed(feed: Feed, tmp_path: Path) -> None:
-    """Importing it takes longer than all else here. Fails if an Arrow array of the staging is
-    made by pyarrow from a numpy array or a list."""
+    """Importing it takes half a second. Fails if the staging has pyarrow make an array from one
+    of numpy."""
     (tmp_path / "trap").mkdir()
     (tmp_path / "trap/pandas.py").write_text("raise RuntimeError('imported')")
     feed.send("CORE_20261101.csv.gpg", [ANN, BOB, ("", *CAT[1:])])

@@ -25,9 +25,9 @@ MOST_IN_A_RANGE = 1000 << 20  # two at once, and what is made of them, stay belo
 USUAL_RANGES = 10  # enough to write one while the next is merged
 _VALUE = 16  # bytes beside a text
 
-# Keys that are looked at to cut evenly
+# What is looked at to cut evenly
 _GROUPS_ASKED = 128
-_ONE_KEY_OF = 128
+_KEYS_ASKED = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -96,5 +96,6 @@ def _some_keys(groups: Sequence[_Group]) -> list[str]:
         numbers = [group.number for group in asked]
         with pq.ParquetFile(path) as file:
             (keys,) = file.read_row_groups(numbers, columns=[f"{KEY_PART}0"]).columns
-        found.append(pl.Series(keys).cast(pl.String).gather_every(_ONE_KEY_OF))
-    return pl.concat(found).drop_nulls().sort().to_list()
+        found.append(pl.Series(keys).cast(pl.String))
+    every = pl.concat(found).drop_nulls()
+    return every.gather_every(max(1, len(every) // _KEYS_ASKED)).sort().to_list()
