@@ -13,8 +13,10 @@ from responsys_assets.errors import LakeError, ServerError, TransientServerError
 from responsys_assets.lake.receipts import RemoteFile
 from responsys_assets.servers import Server, open_server
 from responsys_assets_tests.conftest import Account, MakeProject
+from responsys_assets_tests.pgp.test_faults_here import largest_file
 
 BIG = os.urandom(3_000_001)
+BIGGER = BIG * 12  # than what a fetch makes durable at once
 
 
 class Place:
@@ -93,23 +95,27 @@ def test_a_missing_folder_is_said(place: Place) -> None:
     assert "no/such/folder" in str(caught.value)
 
 
+@pytest.mark.parametrize("content", [b"", BIG, BIGGER], ids=["empty", "big", "bigger"])
 def test_a_fetched_file_is_private_and_has_the_hash_of_its_content(
-    place: Place, tmp_path: Path
+    place: Place, tmp_path: Path, content: bytes
 ) -> None:
-    remote = place.file("big.gpg", BIG)
+    remote = place.file("big.gpg", content)
     seen: list[int] = []
     digest = place.server.fetch(place.name, remote, tmp_path / "out", seen.append)
-    assert digest == hashlib.sha256(BIG).hexdigest()
-    assert (tmp_path / "out").read_bytes() == BIG
+    assert digest == hashlib.sha256(content).hexdigest()
+    assert (tmp_path / "out").read_bytes() == content
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600
-    assert sum(seen) == len(BIG)
+    assert sum(seen) == len(content)
 
 
-def test_an_empty_file_is_fetched(place: Place, tmp_path: Path) -> None:
-    remote = place.file("empty", b"")
-    digest = place.server.fetch(place.name, remote, tmp_path / "out", quiet)
-    assert digest == hashlib.sha256(b"").hexdigest()
-    assert (tmp_path / "out").read_bytes() == b""
+@pytest.mark.parametrize("room", [1_000_000, len(BIGGER) - 1])
+def test_a_disk_that_is_full_in_the_middle_of_a_fetch_is_said_and_nothing_is_left(
+    place: Place, tmp_path: Path, room: int
+) -> None:
+    remote = place.file("big.gpg", BIGGER)
+    with largest_file(room), pytest.raises(LakeError, match=r"cannot write out: "):
+        place.server.fetch(place.name, remote, tmp_path / "out", quiet)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_fetch_never_writes_over_a_file_or_through_a_link(place: Place, tmp_path: Path) -> None:
