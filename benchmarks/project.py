@@ -20,9 +20,9 @@ from benchmarks.server import HOST, free_port, make_keys, serving, user
 from responsys_assets.config.loader import load
 from responsys_assets.config.project import Project
 from responsys_assets.demo.sender import encrypt
+from responsys_assets.ingest import ingest
 from responsys_assets.lake.lake import Lake
 from responsys_assets.pgp.keys import new_pgp_key
-from responsys_assets.sync import ingest
 
 STAMP = "20260601_000000"
 LATER = "20260602_000000"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -23,3 +24,33 @@ class Progress:
 
 
 SILENT = Progress()
+
+
+class StoppedError(Exception):
+    """Work on another thread is not wanted any more; whoever stopped it knows why."""
+
+
+class Stoppable(Progress):
+    """Another's progress; once it is stopped, work ends where it next tells how far it is."""
+
+    def __init__(self, told: Progress) -> None:
+        self._told = told
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """May be called from another thread."""
+        self._stopped.set()
+
+    @contextmanager
+    def step(self, label: str, total: int | None = None, unit: Unit = "bytes") -> Iterator[Advance]:
+        with self._told.step(label, total, unit) as advance:
+
+            def checked(amount: int) -> None:
+                if self._stopped.is_set():
+                    raise StoppedError
+                advance(amount)
+
+            yield checked
+
+    def say(self, message: str) -> None:
+        self._told.say(message)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from queue import Queue
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -12,11 +13,11 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-def ahead(items: Iterator[T], depth: int) -> Generator[T, None, None]:
+def ahead(items: Generator[T], depth: int) -> Generator[T]:
     """The same items, made up to `depth` ahead on another thread.
 
     What the maker raises is raised here, after the items before it. Closing this generator ends
-    the thread.
+    the thread, after the item that it is making.
     """
     queue: Queue[T | None] = Queue(depth)
     failed: list[BaseException] = []
@@ -24,10 +25,11 @@ def ahead(items: Iterator[T], depth: int) -> Generator[T, None, None]:
 
     def make() -> None:
         try:
-            for item in items:
-                if stop.is_set():
-                    break
-                queue.put(item)
+            with closing(items):
+                for item in items:
+                    if stop.is_set():
+                        break
+                    queue.put(item)
         except BaseException as error:  # noqa: BLE001 - raised again by the reader
             failed.append(error)
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import pytest
 
@@ -12,7 +12,7 @@ from responsys_assets.threads import Behind, ahead
 
 
 def test_items_come_in_order_and_the_error_after_them() -> None:
-    def items() -> Iterator[int]:
+    def items() -> Generator[int]:
         yield from range(5)
         raise ValueError("the end")
 
@@ -24,9 +24,18 @@ def test_items_come_in_order_and_the_error_after_them() -> None:
 
 def test_leaving_early_ends_the_reader() -> None:
     before = threading.active_count()
-    with contextlib.closing(ahead(iter(range(1000)), 2)) as items:
-        assert next(items) == 0
+    closed: list[str] = []
+
+    def items() -> Generator[int]:
+        try:
+            yield from range(1000)
+        finally:
+            closed.append(threading.current_thread().name)
+
+    with contextlib.closing(ahead(items(), 2)) as made:
+        assert next(made) == 0
     assert threading.active_count() == before
+    assert closed == ["reading ahead"]
 
 
 def test_everything_is_written_before_it_is_left() -> None:

@@ -16,10 +16,11 @@ import pytest
 
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ExitCode, ServerError
+from responsys_assets.ingest import ExportReport
 from responsys_assets.lake.exports import read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.receipts import Action, Verdict
-from responsys_assets.sync import ExportReport, sync
+from responsys_assets.sync import sync
 from responsys_assets_tests.conftest import Account, MakeProject, PgpKeys, write_ssh_key
 
 HEADER = ("CUSTOMER_ID_", "EMAIL_ADDRESS_", "EMAIL_PERMISSION_STATUS_", "CITY_", "MODIFIED_DATE_")

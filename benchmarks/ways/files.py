@@ -19,9 +19,9 @@ import polars as pl
 from benchmarks.data import KEY, ROWS, UPDATED_AT
 from benchmarks.project import PLAIN, csv_of, opened
 from benchmarks.ways.merge import ZSTD, copy
+from responsys_assets.ingest import ingest
 from responsys_assets.profiles.refresh import refresh
 from responsys_assets.progress import SILENT
-from responsys_assets.sync import ingest
 
 
 def files_ours(folder: Path) -> Iterator[None]:

@@ -15,10 +15,10 @@ from pyarrow import csv
 from benchmarks.data import ROWS
 from benchmarks.project import csv_of, message_of, opened, server_of
 from responsys_assets.exported.poll import poll
+from responsys_assets.ingest import fetch_all
 from responsys_assets.lake.exports import read_exports
 from responsys_assets.progress import SILENT
 from responsys_assets.staged.stage import stage
-from responsys_assets.sync import fetch_all
 
 CORE = "core"
 

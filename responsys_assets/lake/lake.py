@@ -28,7 +28,7 @@ class Lake:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._depth = 0
+        self._locked = False
 
     # exported/<list>/<date>/<sha12>/<file>
     def exported(self, list_name: str) -> Path:
@@ -53,7 +53,7 @@ class Lake:
 
     def workspace(self) -> Workspace:
         """A temporary folder; only inside `writing()`, which cleans up after crashes."""
-        if not self._depth:
+        if not self._locked:
             raise RuntimeError("the lake is written only under its lock")
         with disk_errors("cannot make a temporary folder in the lake"):
             return Workspace(self.root / "tmp")
@@ -62,18 +62,15 @@ class Lake:
     def writing(self, on_wait: Callable[[str], None] = lambda _: None) -> Iterator[None]:
         """Hold the lake's lock; waits for another writer, and may be nested.
 
-        The lock belongs to the process and ends with it, so a dead writer holds nothing.
+        The lock belongs to the process and ends with it, so a dead writer holds nothing. Inside
+        the outermost one other threads may write too, if they end before it does.
 
         Raises:
             LakeError: if the other writer does not finish within 30 minutes; for a fault of
                 the disk in the work that is done under the lock.
         """
-        if self._depth:
-            self._depth += 1
-            try:
-                yield
-            finally:
-                self._depth -= 1
+        if self._locked:
+            yield
             return
         with disk_errors("cannot open the lake"):
             make_private_folder(self.root)
@@ -81,12 +78,12 @@ class Lake:
         try:
             self._acquire(descriptor, on_wait)
             shutil.rmtree(self.root / "tmp", ignore_errors=True)
-            self._depth = 1
+            self._locked = True
             try:
                 with disk_errors("cannot work in the lake"):  # where nobody could say it better
                     yield
             finally:
-                self._depth = 0
+                self._locked = False
                 shutil.rmtree(self.root / "tmp", ignore_errors=True)
         finally:
             os.close(descriptor)

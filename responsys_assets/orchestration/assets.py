@@ -9,6 +9,7 @@ import dagster as dg
 
 from responsys_assets.config.project import Project
 from responsys_assets.exported.poll import poll
+from responsys_assets.ingest import fetch_all, stage_all
 from responsys_assets.lake.days import Day
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.retention import prune
@@ -25,7 +26,7 @@ from responsys_assets.orchestration.report import (
 from responsys_assets.orchestration.tags import ON_MISSING, PRUNE, YES
 from responsys_assets.profiles import refresh as profiles
 from responsys_assets.segments import refresh as segments
-from responsys_assets.sync import deliver_one, fetch_all, stage_all
+from responsys_assets.sync import deliver_one
 
 Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ class Block:
     skipped: int
 
 
-def read_blocks(stream: Readable, charset: Charset, size: int = BLOCK) -> Iterator[Block]:
+def read_blocks(stream: Readable, charset: Charset, size: int = BLOCK) -> Generator[Block]:
     """The content of a stream; the last block, and only it, is final.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +72,7 @@ class Intake:
                 yield self._batch(text, cut), cut.used
                 self._move_on(text, cut, min(cut.used, size))
 
-    def _cuts(self, blocks: Iterable[Block]) -> Iterator[tuple[Bytes, Cut, int]]:
+    def _cuts(self, blocks: Iterable[Block]) -> Generator[tuple[Bytes, Cut, int]]:
         """Texts as they are cut, each with its size: what is left of one begins the next."""
         left = np.zeros(0, np.uint8)
         for block in blocks:

@@ -20,10 +20,10 @@ from responsys_assets.config.project import Project
 from responsys_assets.errors import TransientServerError
 from responsys_assets.exported.fetch import fetch
 from responsys_assets.exported.poll import poll
+from responsys_assets.ingest import ExportReport, ingest
 from responsys_assets.lake.lake import Lake
 from responsys_assets.progress import Advance, Progress, Unit
 from responsys_assets.servers import open_server, sftp
-from responsys_assets.sync import ExportReport, ingest
 from responsys_assets_tests.conftest import Account, Fault, FaultProxy, MakeProject
 from responsys_assets_tests.scorecard import Cases
 

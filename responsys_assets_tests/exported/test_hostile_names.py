@@ -11,8 +11,8 @@ import pytest
 
 from responsys_assets.commands.checkup import check_up
 from responsys_assets.config.project import Project
+from responsys_assets.ingest import ingest
 from responsys_assets.lake.lake import Lake
-from responsys_assets.sync import ingest
 from responsys_assets_tests.conftest import Account, MakeProject
 from responsys_assets_tests.scorecard import Cases
 

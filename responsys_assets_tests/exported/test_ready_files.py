@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from responsys_assets.config.project import Project
+from responsys_assets.ingest import ingest
 from responsys_assets.lake.lake import Lake
-from responsys_assets.sync import ingest
 from responsys_assets_tests.conftest import MakeProject
 
 NAME = "CORE_20260309.csv"

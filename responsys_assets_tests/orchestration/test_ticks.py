@@ -10,10 +10,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from responsys_assets.ingest import ingest
 from responsys_assets.lake.exports import read_exports
 from responsys_assets.orchestration.failures import TickFailure
 from responsys_assets.orchestration.tags import WANT
-from responsys_assets.sync import ingest
 from responsys_assets_tests.conftest import Account
 from responsys_assets_tests.orchestration.world import ANN, BOB, World
 from responsys_assets_tests.scorecard import Cases, size
