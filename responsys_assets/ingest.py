@@ -9,7 +9,6 @@ import datetime as dt
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from types import TracebackType
 from typing import Any
 
 from responsys_assets.config.project import Project
@@ -179,7 +178,8 @@ def _fetch_lists(
     decisions: Sequence[Decision],
     progress: Progress,
 ) -> Generator[tuple[str, list[ExportReport]]]:
-    with _Fetching(project, lake, progress) as fetching:
+    with ExitStack() as connections:
+        fetching = _Fetching(project, lake, progress, connections)
         for name in names:
             yield name, fetching.all(each for each in decisions if each.list == name)
 
@@ -187,22 +187,13 @@ def _fetch_lists(
 class _Fetching:
     """Fetches from servers that stay connected; one that is lost costs patience once."""
 
-    def __init__(self, project: Project, lake: Lake, progress: Progress) -> None:
+    def __init__(
+        self, project: Project, lake: Lake, progress: Progress, connections: ExitStack
+    ) -> None:
         self._project, self._lake, self._progress = project, lake, progress
-        self._connections = ExitStack()
+        self._connections = connections
         self._servers: dict[str, Server] = {}
         self._lost: dict[str, ServerError] = {}
-
-    def __enter__(self) -> _Fetching:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._connections.close()
 
     def all(self, decisions: Iterable[Decision]) -> list[ExportReport]:
         """Fetch what is to be taken; returns what could not be fetched now."""
@@ -235,8 +226,8 @@ def fetch_all(
 
     One file that cannot be read does not keep the others; it is tried again by the next sync.
     """
-    with lake.writing(progress.say), _Fetching(project, lake, progress) as fetching:
-        return fetching.all(decisions)
+    with lake.writing(progress.say), ExitStack() as connections:
+        return _Fetching(project, lake, progress, connections).all(decisions)
 
 
 def stage_all(

@@ -12,9 +12,8 @@ import polars as pl
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ConfigError, LakeError
 from responsys_assets.lake.snapshots import Snapshot
-from responsys_assets.segments.profiles import profile_files
+from responsys_assets.segments.profiles import ProfileValues, profile_files
 from responsys_assets.segments.sql import identifier
-from responsys_assets.segments.suppressions import ProfileValues
 from responsys_assets.system_columns import CHANNELS, Channel
 
 PERMISSION = "permission"

@@ -1,8 +1,9 @@
-"""The current profiles as an input: files, columns, types."""
+"""The current profiles as an input: files, columns, types, values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ import polars as pl
 from responsys_assets.errors import LakeError
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
+from responsys_assets.normalise import normalise
 
 _TYPES: tuple[tuple[type[pl.DataType], str], ...] = (
     (pl.String, "text"),
@@ -45,6 +47,25 @@ def column_types(files: Sequence[Path]) -> dict[str, str]:
     with files[0].open("rb") as file:  # polars would take a path for a pattern
         schema = pl.read_parquet_schema(file)
     return {name: _type_of(kind) for name, kind in schema.items()}
+
+
+@dataclass(frozen=True)
+class ProfileValues:
+    """A column of all profiles as it is (`value`) and as it is compared (`normal`)."""
+
+    rows: pl.DataFrame
+
+    @classmethod
+    def read(cls, profiles: Sequence[Path], column: str) -> ProfileValues:
+        """The column of these files."""
+        values = pl.scan_parquet(list(profiles), glob=False).select(pl.col(column).alias("value"))
+        rows = values.collect()
+        return cls(rows.with_columns(normalise(rows["value"], column).alias("normal")))
+
+    def like(self, normalised: pl.Series) -> pl.DataFrame:
+        """The distinct values (column `value`) that normalise to one of `normalised`."""
+        wanted = pl.col("normal").is_in(normalised.unique().implode())
+        return self.rows.filter(wanted).select("value").unique()
 
 
 def _type_of(kind: pl.DataType) -> str:

@@ -18,6 +18,7 @@ import polars as pl
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ConfigError, ResponsysError
 from responsys_assets.normalise import normalise
+from responsys_assets.segments.profiles import ProfileValues
 
 
 @dataclass(frozen=True)
@@ -94,25 +95,6 @@ def suppressed_values(
         column: ProfileValues.read(profiles, column).like(every.filter(every != ""))
         for column, every in ((name, pl.concat(series)) for name, series in wanted.items())
     }
-
-
-@dataclass(frozen=True)
-class ProfileValues:
-    """A column of all profiles as it is (`value`) and as it is compared (`normal`)."""
-
-    rows: pl.DataFrame
-
-    @classmethod
-    def read(cls, profiles: Sequence[Path], column: str) -> ProfileValues:
-        """The column of these files."""
-        values = pl.scan_parquet(list(profiles), glob=False).select(pl.col(column).alias("value"))
-        rows = values.collect()
-        return cls(rows.with_columns(normalise(rows["value"], column).alias("normal")))
-
-    def like(self, normalised: pl.Series) -> pl.DataFrame:
-        """The distinct values (column `value`) that normalise to one of `normalised`."""
-        wanted = pl.col("normal").is_in(normalised.unique().implode())
-        return self.rows.filter(wanted).select("value").unique()
 
 
 def _values(entry: SuppressionFile) -> Iterator[str]:
