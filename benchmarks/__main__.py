@@ -2,7 +2,8 @@
 
 SIZE is that of the data (1: 5.4 million rows), RUNS how often each way is run. The ways of one
 piece of work are run one after the other, round by round, so that a machine that slows down slows
-all of them.
+all of them; every second round in reverse, so that none always comes after the one that leaves
+the machine worst.
 """
 
 from __future__ import annotations
@@ -62,9 +63,10 @@ def run(way: str, folder: Path) -> dict[str, float] | None:
 def measure(name: str, work: Work, ways: Sequence[str], folder: Path, runs: int) -> list[Figure]:
     """Run the ways of a work in turn; those that fail are left out."""
     rounds: list[dict[str, dict[str, float]]] = []
-    for _ in range(runs):
-        found = {way: run(way, folder) for way in ways if not rounds or way in rounds[0]}
-        rounds.append({way: each for way, each in found.items() if each is not None})
+    for number in range(runs):
+        turns = [way for way in ways if not rounds or way in rounds[0]]
+        found = {way: run(way, folder) for way in (turns[::-1] if number % 2 else turns)}
+        rounds.append({way: each for way in turns if (each := found[way]) is not None})
         if not rounds[-1].keys() >= {*work.ways}:
             sys.exit(f"{name}: ours or its floor did not end well")
     floors = [

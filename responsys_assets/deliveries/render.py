@@ -8,8 +8,8 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
@@ -22,6 +22,7 @@ from responsys_assets.config.models import Delivery
 from responsys_assets.config.project import Project
 from responsys_assets.lake.publish import disk_errors
 from responsys_assets.pgp.encrypt import encrypting
+from responsys_assets.threads import ahead
 
 VERSION = f"isal {isal_version}"
 Reason = Literal["enclosure", "charset"]
@@ -60,8 +61,10 @@ def write_file(
     """
     hasher = hashlib.sha256()
     rows = 0
-    with _opened(project, delivery, target) as out:
-        for count, content in _chunks(delivery, names, batches):
+    # rendered on another thread while what came before is compressed and encrypted
+    chunks = ahead(_chunks(delivery, names, batches), 1)
+    with _opened(project, delivery, target) as out, closing(chunks):
+        for count, content in chunks:
             hasher.update(content)
             out.write(content)
             rows += count
@@ -93,7 +96,7 @@ def _sink(project: Project, delivery: Delivery, target: Path) -> Iterator[IO[byt
 
 def _chunks(
     delivery: Delivery, names: Sequence[str], batches: Iterable[pl.DataFrame]
-) -> Iterator[tuple[int, bytes]]:
+) -> Generator[tuple[int, bytes]]:
     """(records, bytes) of the header and of each batch, in the file's charset."""
     encoder = codecs.getincrementalencoder(delivery.charset)()
     schema = dict.fromkeys(names, pl.String)
