@@ -123,7 +123,8 @@ def _seen(found: Poll, names: Sequence[str]) -> dict[str, ListReport]:
         report = reports[decision.list]
         report.known += decision.action == "known"
         if decision.action == "wait":
-            report.exports.append(_waiting(decision))
+            waiting = _not_here(decision, "waiting", decision.reason, decision.detail)
+            report.exports.append(waiting)
     return reports
 
 
@@ -207,7 +208,7 @@ class _Fetching:
             except ServerError as error:
                 if error.code == "server_unreachable":
                     self._lost[decision.server] = error
-                failures.append(_not_fetched(decision, error))
+                failures.append(_not_here(decision, "failed", error.code, error.message))
         return failures
 
     def _server(self, name: str) -> Server:
@@ -249,26 +250,18 @@ def stage_all(
         ]
 
 
-def _not_fetched(decision: Decision, error: ServerError) -> ExportReport:
+def _not_here(
+    decision: Decision, state: str, reason: str | None, detail: str | None
+) -> ExportReport:
+    """The report of an export that is still to be fetched: it is waiting, or that failed."""
     return ExportReport(
         decision.list,
         decision.data.name,
         decision.day,
-        "failed",
-        reason=error.code,
-        detail=error.message,
-        transient=True,
-    )
-
-
-def _waiting(decision: Decision) -> ExportReport:
-    return ExportReport(
-        decision.list,
-        decision.data.name,
-        decision.day,
-        "waiting",
-        reason=decision.reason,
-        detail=decision.detail,
+        state,
+        reason=reason,
+        detail=detail,
+        transient=state == "failed",
     )
 
 

@@ -76,6 +76,7 @@ def test_a_list_is_fetched_while_the_one_before_it_is_staged(project: Project) -
         watching.staging_core.wait(PATIENCE)
     )
     reports = ingest(project, Lake(project.lake_path), LISTS, watching)
+    assert together
     assert all(together)
     assert {report.exports[0].state for report in reports.values()} == {"staged"}
 
