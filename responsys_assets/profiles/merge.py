@@ -157,10 +157,9 @@ def _write_closed(folder: Path, found: Sequence[_Written]) -> None:
             sent.setdefault(channel, []).append(addresses)
     for channel, several in sent.items():
         with disk_errors("cannot write closed addresses"):
-            every = pl.concat(several).unique().sort().alias("address")
-            every.filter(every != "").to_frame().write_parquet(
-                target / f"{channel.name}.parquet", compression="zstd"
-            )
+            every = pl.concat(several).alias("address").to_frame().lazy()
+            each_once = every.filter(pl.col("address") != "").unique().sort("address").collect()
+            each_once.write_parquet(target / f"{channel.name}.parquet", compression="zstd")
 
 
 def _same_types(plan: MergePlan, n: int, sources: Sequence[Source]) -> None:

@@ -64,8 +64,9 @@ class ProfileValues:
 
     def like(self, normalised: pl.Series) -> pl.DataFrame:
         """The distinct values (column `value`) that normalise to one of `normalised`."""
-        wanted = pl.col("normal").is_in(normalised.unique().implode())
-        return self.rows.filter(wanted).select("value").unique()
+        wanted = normalised.alias("normal").to_frame().lazy()
+        rows = self.rows.lazy().join(wanted, on="normal", how="semi")
+        return rows.select("value").unique().collect()
 
 
 def _type_of(kind: pl.DataType) -> str:

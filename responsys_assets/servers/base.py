@@ -5,23 +5,16 @@ Folders are relative to the server's root (the login folder, the local path) or 
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from responsys_assets.errors import ServerError, TransientServerError
-from responsys_assets.lake.publish import FILE_MODE, disk_errors
 from responsys_assets.lake.receipts import RemoteFile
 from responsys_assets.progress import Advance
-from responsys_assets.threads import Behind
 
 CHUNK = 1 << 20
-_BATCH = 4 << 20
-_SYNCED_AT_ONCE = 32 << 20
 SMALL_FILE = 65536
 
 
@@ -125,76 +118,3 @@ def file_changed(label: str, name: str, how: str) -> TransientServerError:
         f"{name} on {label} {how} while it was read; "
         "nothing of it was kept, the next sync reads it again",
     )
-
-
-class Sink:
-    """The file a fetch writes: private, new, hashed and counted.
-
-    Hashed beside the reading, in batches: threads that take turns at every block are slow.
-    Made durable while more comes, or a fetch would end with a wait for the disk.
-    """
-
-    def __init__(self, target: Path) -> None:
-        self._what = f"cannot write {target.name}"
-        self._hash = hashlib.sha256()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with disk_errors(self._what):
-            self._file = os.fdopen(os.open(target, flags, FILE_MODE), "wb", buffering=CHUNK)
-        self._syncing = Behind(os.fdatasync)
-        self._hashing = Behind(self._add)
-        self._batch: list[bytes] = []
-        self._in_batch = 0
-        self._unsynced = 0
-        self.size = 0
-
-    def write(self, data: bytes) -> None:
-        """Append a block; a fault of the disk may be raised only by a later call."""
-        self._batch.append(data)
-        self._in_batch += len(data)
-        self.size += len(data)
-        if self._in_batch >= _BATCH:
-            self._hand_on()
-
-    def finish(self) -> str:
-        """Make the file durable; returns its sha256."""
-        self._hand_on()
-        with disk_errors(self._what):
-            self._file.flush()
-            self._syncing.put(self._file.fileno())
-            self._syncing.close()
-        self._hashing.close()
-        return self._hash.hexdigest()
-
-    def close(self) -> None:
-        self._hashing.close()
-        with suppress(OSError):  # said already, if it was to be said
-            self._syncing.close()
-        with suppress(OSError):
-            self._file.close()
-
-    def _hand_on(self) -> None:
-        self._hashing.put(self._batch)
-        with disk_errors(self._what):
-            self._file.writelines(self._batch)
-            self._unsynced += self._in_batch
-            if self._unsynced >= _SYNCED_AT_ONCE:
-                self._syncing.put(self._file.fileno())
-                self._unsynced = 0
-        self._batch, self._in_batch = [], 0
-
-    def _add(self, batch: list[bytes]) -> None:
-        for data in batch:
-            self._hash.update(data)
-
-
-@contextmanager
-def writing_to(target: Path) -> Iterator[Sink]:
-    """A sink; whatever goes wrong, no part of a file stays."""
-    sink = Sink(target)
-    try:
-        yield sink
-    except BaseException:
-        sink.close()
-        target.unlink(missing_ok=True)
-        raise
-    sink.close()

@@ -20,6 +20,7 @@ from responsys_assets.lake.publish import (
     sync_folder,
 )
 from responsys_assets.lake.receipts import RemoteFile
+from responsys_assets.lake.sink import writing_to
 from responsys_assets.progress import Advance
 from responsys_assets.servers.base import (
     CHUNK,
@@ -30,7 +31,6 @@ from responsys_assets.servers.base import (
     folder_missing,
     ignored,
     safe_text,
-    writing_to,
 )
 
 

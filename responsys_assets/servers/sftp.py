@@ -16,6 +16,7 @@ from responsys_assets.config.project import Project
 from responsys_assets.errors import ServerError, TransientServerError
 from responsys_assets.lake.publish import disk_errors
 from responsys_assets.lake.receipts import RemoteFile
+from responsys_assets.lake.sink import writing_to
 from responsys_assets.progress import Advance
 from responsys_assets.servers.base import (
     SMALL_FILE,
@@ -25,7 +26,6 @@ from responsys_assets.servers.base import (
     folder_missing,
     ignored,
     safe_text,
-    writing_to,
 )
 from responsys_assets.servers.retry import retrying
 from responsys_assets.servers.sftp_session import LARGEST_PACKET, WINDOW, Session, Watch, is_regular
