@@ -27,14 +27,12 @@ class ParquetFile:
         self._statistics = [*statistics]
         self._writer: pq.ParquetWriter | None = None
         self._sink = Sink(path)
-        self.rows = 0
 
     def write(self, table: pa.Table) -> None:
         """Append a row group."""
         if self._writer is None:
             self._writer = self._open(table)
         self._writer.write_table(table, row_group_size=max(1, len(table)))
-        self.rows += len(table)
 
     def close(self) -> str:
         """Finish the file; returns its sha256."""
