@@ -15,10 +15,17 @@ from responsys_assets.commands.dagster_home import instance_settings, tell_dagst
 from responsys_assets.progress import SILENT
 from responsys_assets.sync import sync
 from responsys_assets_tests.conftest import MakeProject
-from responsys_assets_tests.orchestration.world import ANN, CONFIG, NOW, TODAY, World
+from responsys_assets_tests.orchestration.world import (
+    ANN,
+    COMPLETE,
+    CONFIG,
+    NOW,
+    READY,
+    TODAY,
+    World,
+)
 from responsys_assets_tests.scorecard import FULL
 
-READY, COMPLETE = "exports_ready_files", "lists_complete"
 DAN = "4,dan@example.com,I,Rome"
 
 

@@ -15,10 +15,9 @@ from responsys_assets.lake.exports import read_exports
 from responsys_assets.orchestration.failures import TickFailure
 from responsys_assets.orchestration.tags import WANT
 from responsys_assets_tests.conftest import Account
-from responsys_assets_tests.orchestration.world import ANN, BOB, World
+from responsys_assets_tests.orchestration.world import ANN, BOB, READY, World
 from responsys_assets_tests.scorecard import Cases, size
 
-READY = "exports_ready_files"
 RUN_KEY = "dagster/run_key"
 
 

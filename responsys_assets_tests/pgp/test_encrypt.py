@@ -18,8 +18,8 @@ from responsys_assets.errors import LakeError, PgpError
 from responsys_assets.pgp import decrypting, encrypting
 from responsys_assets.pgp.home import GpgHome
 from responsys_assets_tests.conftest import LOCKED_PASSPHRASE, MakeProject, PgpKeys
+from responsys_assets_tests.limits import largest_file
 from responsys_assets_tests.pgp.letters import CANARY, processes, readable
-from responsys_assets_tests.pgp.test_faults_here import largest_file
 from responsys_assets_tests.scorecard import Cases
 
 PLAIN = os.urandom(2_000_000)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import tempfile
@@ -21,6 +20,7 @@ from responsys_assets.errors import LakeError, PgpError, ResponsysError
 from responsys_assets.pgp import decrypting, encrypting
 from responsys_assets.pgp.home import GpgHome
 from responsys_assets_tests.conftest import MakeProject, PgpKeys
+from responsys_assets_tests.limits import largest_file
 from responsys_assets_tests.pgp.letters import (
     CANARY,
     OURS,
@@ -59,16 +59,6 @@ def full(folder: Path, room: int) -> Iterator[None]:
     else:
         with largest_file(room):
             yield
-
-
-@contextlib.contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @contextlib.contextmanager

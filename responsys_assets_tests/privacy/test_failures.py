@@ -23,7 +23,8 @@ from responsys_assets.pgp.keys import PgpKeyPair, new_pgp_key
 from responsys_assets.progress import SILENT
 from responsys_assets_tests.conftest import Account
 from responsys_assets_tests.privacy.canaries import Canaries, children, in_files, sightings
-from responsys_assets_tests.privacy.place import DAY, FAULTS, Place
+from responsys_assets_tests.privacy.place import DAY, Place
+from responsys_assets_tests.privacy.spoilt import FAULTS
 from responsys_assets_tests.scorecard import FULL
 
 COMMANDS = (

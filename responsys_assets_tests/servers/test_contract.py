@@ -13,10 +13,10 @@ from responsys_assets.errors import LakeError, ServerError, TransientServerError
 from responsys_assets.lake.receipts import RemoteFile
 from responsys_assets.servers import Server, open_server
 from responsys_assets_tests.conftest import Account, MakeProject
-from responsys_assets_tests.pgp.test_faults_here import largest_file
+from responsys_assets_tests.limits import largest_file
 
 BIG = os.urandom(3_000_001)
-BIGGER = BIG * 12  # than what a fetch makes durable at once
+BIGGER = BIG * 12  # than what a sink syncs at once
 
 
 class Place:

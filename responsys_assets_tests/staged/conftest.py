@@ -24,6 +24,14 @@ from responsys_assets.staged.stage import stage
 STAMP = dt.datetime(2026, 6, 1, 2, 0, tzinfo=dt.timezone(dt.timedelta(hours=-4)))
 NOW = dt.datetime(2026, 6, 1, 9, 0, tzinfo=dt.UTC)
 Row = dict[str, Any]
+# seven records and a blank line; five are rejected
+DIRTY = (
+    b'id,name,n\r\n1,"a\nb",1\r\n\r\n2,x\r\n3,"y"z,3\r\n4,ok,four\r\n\xff5,w,5\r\n,none,6\r\n7,ok,7'
+)
+
+
+def lines(*rows: str, end: str = "\n") -> bytes:
+    return "".join(row + end for row in rows).encode()
 
 
 @dataclass(frozen=True)
