@@ -24,6 +24,7 @@ from responsys_assets_tests.conftest import MakeProject, sftp_config, write_ssh_
 
 FILES = 100_000
 SECONDS = 3.0
+USUAL = 0.3  # seconds of the additions below; a machine that is slower has more time to list
 MEGABYTES = 150.0
 
 CHILD = """
@@ -32,15 +33,23 @@ from pathlib import Path
 from responsys_assets.config.loader import load
 from responsys_assets.servers import open_server
 
+def additions():
+    began, total = time.process_time(), 0
+    for number in range(5_000_000):
+        total += number
+    return time.process_time() - began
+
+pace = additions()
 with open_server(load(Path(sys.argv[1]), {}), "files") as server:
     began = time.process_time()
     found = server.list_folder(sys.argv[2])
     seconds = time.process_time() - began
+pace = max(pace, additions())
 good = {file.name for file in found if file.name.isascii()}
 # not ru_maxrss, which a process inherits from the one that started it
 status = Path("/proc/self/status").read_text().splitlines()
 peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
-print(json.dumps([len(found), len(good), seconds, peak]))
+print(json.dumps([len(found), len(good), seconds, pace, peak]))
 """
 
 
@@ -126,7 +135,7 @@ def test_a_hundred_thousand_files_are_listed_in_three_seconds_and_150_megabytes(
         environment = {**os.environ, "PYTHONPATH": str(Path(responsys_assets.__file__).parents[1])}
         command = [sys.executable, "-c", CHILD, str(project.file), where]
         said = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
-    found, good, seconds, peak = json.loads(said)
+    found, good, seconds, pace, peak = json.loads(said)
     assert (found, good) == (FILES + 1, FILES)
-    assert seconds <= SECONDS
+    assert seconds <= SECONDS * max(1.0, pace / USUAL)
     assert peak <= MEGABYTES
