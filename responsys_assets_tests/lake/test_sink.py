@@ -1,4 +1,4 @@
-"""A large file is hashed and synced while it is written, and is as it was given."""
+"""A large file is as it was given, whatever is done beside the writing."""
 
 from __future__ import annotations
 
