@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from responsys_assets.config.project import Project
+from responsys_assets.consent.ledger import former_lists
 from responsys_assets.demo.sender import encrypt
+from responsys_assets.edits import rereadings
 from responsys_assets.errors import ResponsysError
 from responsys_assets.exported.arrival import match
 from responsys_assets.exported.deadlines import clues, late_lists
@@ -55,9 +57,20 @@ def check_up(project: Project) -> Iterator[Finding]:
     yield from _gpg(project)
     for name in project.config.servers:
         yield from _server(project, name)
+    yield from _edits(project)
     yield from _late(project)
     if project.config.suppressions:
         yield from _try("suppressions", "files", lambda: _suppressions(project))
+
+
+def _edits(project: Project) -> Iterator[Finding]:
+    """What an edit of the settings since the last sync will have read anew."""
+    lake = Lake(project.lake_path)
+    for rereading in rereadings(project, lake):
+        yield Finding("settings", rereading.list_name, "note", str(rereading))
+    for name, opt_outs in former_lists(project, lake).items():
+        said = f"has left the configuration; its {opt_outs:,} opt-outs still count"
+        yield Finding("consent", name, "note", f"{said} (`responsys exports {name} forget`)")
 
 
 def _late(project: Project) -> Iterator[Finding]:

@@ -42,6 +42,10 @@ class Lake:
     def rejects(self, list_name: str) -> Path:
         return self.root / "rejects" / list_name
 
+    # settings/<digest>.json: the settings that readings were made with
+    def settings(self, digest: str) -> Path:
+        return self.root / "settings" / f"{digest}.json"
+
     # consent/<list>/<date>/<sha>.parquet: the consent ledger
     def consent(self, list_name: str) -> Path:
         return self.root / "consent" / list_name
