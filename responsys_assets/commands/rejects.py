@@ -33,6 +33,7 @@ _FIELDS = ("record", "byte", "line", "reason", "column", "detail")
 def rejects_command(
     state: State,
     list_name: str,
+    *,
     day: dt.datetime | None,
     raw: bool,
     settle: str | None,
