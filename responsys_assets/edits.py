@@ -73,7 +73,7 @@ def _rereading(project: Project, lake: Lake, name: str) -> Rereading | None:
 
 def _changed(lake: Lake, exports: Iterable[Export], now: Mapping[str, Any]) -> list[str]:
     """The settings in which readings differ from today's."""
-    today, names = _flat(now), set()
+    today, names = _flat(json.loads(json.dumps(now))), set()
     for digest in {export.outcome.settings for export in exports if export.outcome}:
         path = lake.settings(digest)
         if path.is_file():
