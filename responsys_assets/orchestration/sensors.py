@@ -1,6 +1,6 @@
 """Sensors: they ask the server and the lake what is to be done, and request runs for it.
 
-Nothing is remembered between ticks, so no tick, crash or lost storage can lose a file.
+What a look has to remember is in the lake: no tick, crash or lost storage can lose a file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import dagster as dg
 
 from responsys_assets.config.project import Project
 from responsys_assets.errors import TransientServerError
-from responsys_assets.exported.poll import poll
+from responsys_assets.exported.poll import poll, take_note
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import digest
 from responsys_assets.orchestration import catalog, jobs
@@ -67,6 +67,7 @@ def exports_ready(
             lake = Lake(project.lake_path)
             try:
                 found = poll(project, lake, names)
+                take_note(lake, found)
             except TransientServerError as error:
                 return dg.SkipReason(f"{error} (asked again in {_SECONDS} s)")
             wants = wanted_exports(found.decisions, exports_of(lake, names), project)
