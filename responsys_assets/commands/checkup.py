@@ -16,7 +16,8 @@ from responsys_assets.config.project import Project
 from responsys_assets.demo.sender import encrypt
 from responsys_assets.errors import ResponsysError
 from responsys_assets.exported.arrival import match
-from responsys_assets.exported.deadlines import clues, late_lists
+from responsys_assets.exported.clues import clues
+from responsys_assets.exported.deadlines import late_lists
 from responsys_assets.exported.poll import FolderView, look
 from responsys_assets.exported.unmatched import Unmatched, unmatched
 from responsys_assets.lake.exports import read_exports

@@ -193,9 +193,9 @@ def test_a_file_that_was_taken_before_it_had_settled_is_looked_at_again() -> Non
     """Earlier versions took a file with an mtime far ahead at once, and said so."""
     decision = settling(file(DATA), {}, settle="0s")
     early = arrived(decision).model_copy(update={"unsettled": True})
-    source = {"core": profile_list(ready="none", settle="10m")}
-    for known, action in (([early], "wait"), ([early, arrived(decision)], "known")):
-        assert only(decide(source, Shown([file(DATA)]), {"core": known}, NOW, ZONE)).action == action
+    keys = {"ready": "none", "settle": "10m"}
+    assert only(look([file(DATA)], [early], **keys)).action == "wait"
+    assert only(look([file(DATA)], [early, arrived(decision)], **keys)).action == "known"
 
 
 def test_stamps_before_since_are_ignored() -> None:
