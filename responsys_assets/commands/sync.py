@@ -42,7 +42,7 @@ def sync_command(state: State, no_deliver: bool, lists: tuple[str, ...]) -> Repl
         show_late(console, overdue)
         if overdue and result.deliveries:
             names = ", ".join(each.list_name for each in overdue)
-            console.print(f"Deliveries do not know who has opted out in {names} since.")
+            console.print(f"No delivery knows of opt-outs in {names} since the last export there.")
 
     late = {"late": {each.list_name: each.as_json() for each in overdue}}
     done = ExitCode.WAITING if overdue else ExitCode.DONE

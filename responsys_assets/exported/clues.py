@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
@@ -71,10 +72,15 @@ def _other_names(source: ProfileList, late: Late, strangers: Sequence[Unmatched]
         for file in strangers
         if file.pattern and _is_since(late, file.pattern, file.name)
     }
-    patterns = [str(pattern) for _, pattern in source.patterns()]
+    own = [_wording(str(pattern)) for _, pattern in source.patterns()]
     for pattern, name in newest.items():
-        if any(SequenceMatcher(None, pattern, own).ratio() >= _ALIKE for own in patterns):
+        if any(SequenceMatcher(None, _wording(pattern), w).ratio() >= _ALIKE for w in own):
             yield f'{name} looks like a file of this list: files: "{pattern}" would take it'
+
+
+def _wording(pattern: str) -> str:
+    """What a pattern says besides stamps and endings."""
+    return re.sub(r"\{[^}]*\}", "", ready_names(pattern, "")[-1]).lower()
 
 
 def _is_since(late: Late, pattern: str, name: str) -> bool:
