@@ -59,7 +59,7 @@ def export(stamp: dt.datetime, *, after: dt.timedelta = HOUR, state: str = "stag
 def due(stamps: list[dt.datetime], **keys: Any) -> dt.timedelta | None:
     """How long after the newest stamp the next one is due."""
     known = cadence([export(stamp, **keys) for stamp in stamps])
-    return known and known.due - max(stamps)
+    return None if known is None else known.due - max(stamps)
 
 
 def daily(days: int, *, without: tuple[int, ...] = ()) -> list[dt.datetime]:
@@ -138,7 +138,7 @@ def core(**keys: Any) -> dict[str, Any]:
 def taken(project: Project, days: int = 10) -> Project:
     for stamp in daily(days):
         send(project, f"CORE_{stamp:%Y%m%d}.csv")
-        project = replace(project, now=lambda stamp=stamp: stamp)
+        project = at(project, stamp)
         assert sync(project).exit_code == 0
     return project
 
@@ -151,7 +151,10 @@ def send(project: Project, name: str, ready: str | None = ".ready") -> None:
 
 
 def days_later(project: Project, days: float) -> Project:
-    moment = project.now() + days * DAY
+    return at(project, project.now() + days * DAY)
+
+
+def at(project: Project, moment: dt.datetime) -> Project:
     return replace(project, now=lambda: moment)
 
 
