@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
@@ -159,6 +159,14 @@ def match(source: ProfileList, name: str) -> tuple[Kind, dt.datetime | None] | N
         if found is not None:
             return kind, found.stamp
     return None
+
+
+def in_order(
+    source: ProfileList, listing: Iterable[RemoteFile], zone: ZoneInfo
+) -> list[tuple[dt.datetime, RemoteFile]]:
+    """The data files of a list with their stamps, the newest last."""
+    files = {file.name: file for file in listing}
+    return [(each.stamp, each.data) for each in _candidates("", source, files, zone)]
 
 
 def _candidates(

@@ -193,3 +193,15 @@ def test_a_list_whose_folder_cannot_be_seen_keeps_its_looks(
     assert sync(later(project, minutes=5)).lists["core"].error is not None
     (tmp_path / "away").rename(tmp_path / "files/in")
     assert states(later(project, minutes=10)) == [("staged", None)]
+
+
+def test_what_a_crash_left_to_be_forgotten_is_forgotten_by_the_next_sync(project: Project) -> None:
+    write(project, ALL)
+    sync(project)
+    looks = Lake(project.lake_path).looks("core")
+    before = looks.read_bytes()
+    project = later(project, minutes=10)
+    assert states(project) == [("staged", None)]
+    looks.write_bytes(before)
+    assert states(later(project, minutes=1)) == []
+    assert kept(project) == []
