@@ -93,10 +93,9 @@ def poll(project: Project, lake: Lake, list_names: Iterable[str]) -> Poll:
         for decision in decisions:
             if decision.list in by_list:
                 by_list[decision.list].append(decision)
-    for each in unseen:
-        for name in each.lists:
-            del looks[name]
-    return Poll([decision for found in by_list.values() for decision in found], unseen, looks)
+    missed = {name for each in unseen for name in each.lists}
+    kept = {name: found for name, found in looks.items() if name not in missed}
+    return Poll([decision for found in by_list.values() for decision in found], unseen, kept)
 
 
 def take_note(lake: Lake, found: Poll) -> None:
