@@ -232,6 +232,7 @@ class World:
 
 
 GPG, ZIP = [*READY][:2]
+SEEN = [("send", GPG, 0), POLL, ("clock", SETTLE, 0)]
 BOTH = [("send", GPG, 0), ("send", ZIP, 0), ("ready", f"C_{DAYS[0]}.ready", 0), POLL]
 
 
@@ -241,6 +242,7 @@ BOTH = [("send", GPG, 0), ("send", ZIP, 0), ("ready", f"C_{DAYS[0]}.ready", 0), 
 @given(HISTORY)
 @example([*BOTH, ("delete", ZIP, 0), POLL])  # rare: what two could claim becomes one's own
 @example([*BOTH, ("ready", READY[ZIP][0], 0), ("delete", GPG, 0), POLL])
+@example([*SEEN, ("send", GPG, 0), POLL, ("delete", GPG, 0)])  # seen, and then another content
 def test_in_any_history_every_content_is_taken_once_and_none_is_lost(
     settling: bool, history: list[tuple[str, Any, Any]]
 ) -> None:
