@@ -150,3 +150,14 @@ def test_a_damaged_snapshot_of_a_delivery_says_that_nothing_else_knows_what_was_
     said = advice(small, "snapshot_damaged", manifest)
     assert "it says what the receiver has, and nothing else does" in said
     assert "empty the receiver's copy, then delete" in said
+
+
+def test_a_damaged_entry_of_the_consent_ledger_is_never_to_be_deleted(small: Small) -> None:
+    small.export()
+    assert rows(small) == 3
+    entry = only(small, "consent/core/*/*.json")
+    entry.write_text("{")
+    synced = small("sync", "--json")
+    assert (synced.code, synced.error["file"]) == (1, str(entry))
+    assert "from a backup of the lake; nothing else holds what it says" in synced.error["message"]
+    assert "delete" not in synced.error["message"]
