@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from responsys_assets.config.project import Project
-from responsys_assets.lake.exports import Export, read_exports
+from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
 
 
@@ -44,21 +44,21 @@ class Rereading:
         return {"changed": [*self.changed], "anew": [*self.anew], "kept": [*self.kept]}
 
 
-def rereadings(project: Project, lake: Lake) -> list[Rereading]:
-    """What the configuration as it is now will have read anew, by list.
-
-    Raises:
-        LakeError: for a damaged receipt.
-    """
-    found = (_rereading(project, lake, name) for name in project.config.lists)
-    return [rereading for rereading in found if rereading]
+def rereadings(
+    project: Project, lake: Lake, exports: Mapping[str, Sequence[Export]]
+) -> list[Rereading]:
+    """What the configuration as it is now will have read anew of these exports, by list."""
+    lists = (_rereading(project, lake, name, known) for name, known in exports.items())
+    return [rereading for rereading in lists if rereading]
 
 
-def _rereading(project: Project, lake: Lake, name: str) -> Rereading | None:
+def _rereading(
+    project: Project, lake: Lake, name: str, exports: Sequence[Export]
+) -> Rereading | None:
     settings = project.staging_settings(name)
     other = [
         export
-        for export in read_exports(lake, name)
+        for export in exports
         if export.accepted and export.outcome and export.outcome.settings != settings
     ]
     if not other:
