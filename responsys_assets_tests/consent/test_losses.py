@@ -127,3 +127,12 @@ def test_without_an_export_of_the_primary_list_nothing_is_sent(company: Company)
     assert "primary list core" in result.json["profiles"]["waits"]
     assert result.json["deliveries"] == {}
     assert company("apply", "--json").error["code"] == "profiles_wait"
+
+
+def test_verify_tells_a_ledger_that_is_not_what_was_recorded(company: Company) -> None:
+    files = sorted((company.folder / "lake/consent").rglob("*.parquet"))
+    files[0].write_bytes(files[0].read_bytes() + b"x")
+    files[1].unlink()
+    problems = company("verify", "--json").json["problems"]
+    assert [problem["problem"] for problem in problems] == ["differs", "missing"]
+    assert all("consent" in problem["file"] for problem in problems)
