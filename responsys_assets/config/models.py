@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from responsys_assets.config.patterns import FilePattern
 from responsys_assets.config.values import (
+    Country,
     Cron,
     Duration,
     EnvReference,
@@ -37,6 +38,10 @@ class Account(Model):
     name: NonEmpty
     timezone: TimeZoneName = Field(
         description="Zone of the stamps in file names and of timestamps without an offset"
+    )
+    country: Country | None = Field(
+        default=None,
+        description="Country of mobile numbers without a calling code; none: they stay as they are",
     )
 
 

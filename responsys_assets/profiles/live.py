@@ -74,6 +74,7 @@ class ListExports:
 
     name: str
     sources: tuple[Source, ...]
+    country: str | None
 
     @cached_property
     def in_force(self) -> tuple[Source, ...]:
@@ -131,7 +132,7 @@ class ListExports:
         )
 
 
-def accepted(name: str, exports: Sequence[Export]) -> ListExports:
+def accepted(name: str, exports: Sequence[Export], country: str | None) -> ListExports:
     """The accepted ones of a list's exports."""
     ordered = sorted((e for e in exports if e.accepted), key=lambda e: e.order)
     last_of_stamp = {e.order[0]: e.export_id for e in ordered if e.kind == "full"}
@@ -141,6 +142,7 @@ def accepted(name: str, exports: Sequence[Export]) -> ListExports:
             Source(e, seq, e.kind == "full" and last_of_stamp[e.order[0]] != e.export_id)
             for seq, e in enumerate(ordered)
         ),
+        country,
     )
 
 

@@ -33,7 +33,7 @@ def mended_records(source: ListExports) -> list[tuple[int, int]]:
             (one.seq, record)
             for one in source.in_force
             if (later := _sent_again(source, one)) and one.holds is not None
-            for record in _mended(one, later)
+            for record in _mended(one, later, source.country)
         ]
     except (OSError, pl.exceptions.PolarsError):
         raise LakeError(
@@ -53,11 +53,11 @@ def _sent_again(source: ListExports, one: Source) -> list[Source]:
     ]
 
 
-def _mended(one: Source, later: Sequence[Source]) -> list[int]:
+def _mended(one: Source, later: Sequence[Source], country: str | None) -> list[int]:
     assert one.holds is not None  # noqa: S101 - for the type checker
     holds = pl.read_parquet(one.holds, glob=False)
     found = pl.Series(RECORD, [], dtype=pl.Int64)
-    for names, values in _identities(holds):
+    for names, values in _identities(holds, country):
         said = holds.select(RECORD, *names).drop_nulls()
         said = said.filter(pl.all_horizontal(pl.col(name) != "" for name in names))
         before = _counts(one, said, names, values)
@@ -70,7 +70,9 @@ def _mended(one: Source, later: Sequence[Source]) -> list[int]:
     return found.unique().sort().to_list()
 
 
-def _identities(holds: pl.DataFrame) -> Iterator[tuple[list[str], list[pl.Expr]]]:
+def _identities(
+    holds: pl.DataFrame, country: str | None
+) -> Iterator[tuple[list[str], list[pl.Expr]]]:
     """Columns of holds by which a record is known again, and how staged rows tell them."""
     keys = [name for name in holds.columns if name.startswith("_key_")]
     yield keys, [pl.col(name) for name in keys]
@@ -78,7 +80,7 @@ def _identities(holds: pl.DataFrame) -> Iterator[tuple[list[str], list[pl.Expr]]
         if channel.address in holds.columns:
             yield (
                 [channel.address],
-                [normalise(pl.col(channel.address).cast(pl.String), channel.address)],
+                [normalise(pl.col(channel.address).cast(pl.String), channel.address, country)],
             )
 
 

@@ -54,7 +54,7 @@ def said_by(
         states[who] = states[who] & ~channel.opted_in | channel.opted_out
         addresses = pl.concat([standing["address"], nobodys["address"]]).unique()
         # anew, or a few addresses would keep everything in memory that was read with them
-        closed[channel] = normalise(addresses, channel.address).unique()
+        closed[channel] = normalise(addresses, channel.address, source.country).unique()
     return Said(states, closed)
 
 

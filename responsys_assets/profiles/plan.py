@@ -9,6 +9,7 @@ from typing import Any
 from responsys_assets.config.project import Project
 from responsys_assets.lake.exports import read_exports
 from responsys_assets.lake.lake import Lake
+from responsys_assets.normalise import rules
 from responsys_assets.profiles.columns import Column, plan_columns
 from responsys_assets.profiles.live import ListExports, Source, accepted
 from responsys_assets.system_columns import LISTS, UPDATED_AT
@@ -39,7 +40,9 @@ class MergePlan:
 
 def accepted_exports(project: Project, lake: Lake) -> tuple[ListExports, ...]:
     """The accepted exports of every configured list that has any."""
-    found = (accepted(name, read_exports(lake, name)) for name in project.config.lists)
+    found = (
+        accepted(name, read_exports(lake, name), project.country) for name in project.config.lists
+    )
     return tuple(source for source in found if source.sources)
 
 
@@ -76,6 +79,7 @@ def inputs_of(project: Project, lists: Sequence[ListExports]) -> dict[str, Any]:
             for source in lists
         ],
         "configured": list(project.config.lists),
+        "normaliser": rules(project.country),
         "profiles": project.config.profiles.model_dump(mode="json"),
     }
 

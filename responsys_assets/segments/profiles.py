@@ -56,11 +56,11 @@ class ProfileValues:
     rows: pl.DataFrame
 
     @classmethod
-    def read(cls, profiles: Sequence[Path], column: str) -> ProfileValues:
+    def read(cls, profiles: Sequence[Path], column: str, country: str | None) -> ProfileValues:
         """The column of these files."""
         values = pl.scan_parquet(list(profiles), glob=False).select(pl.col(column).alias("value"))
         rows = values.collect()
-        return cls(rows.with_columns(normalise(rows["value"], column).alias("normal")))
+        return cls(rows.with_columns(normalise(rows["value"], column, country).alias("normal")))
 
     def like(self, normalised: pl.Series) -> pl.DataFrame:
         """The distinct values (column `value`) that normalise to one of `normalised`."""

@@ -90,9 +90,11 @@ def suppressed_values(
                 key=f"{entry.key}.column",
             )
         values = pl.Series("value", list(_values(entry)), dtype=pl.String)
-        wanted.setdefault(entry.column, []).append(normalise(values, entry.column))
+        wanted.setdefault(entry.column, []).append(normalise(values, entry.column, project.country))
     return {
-        column: ProfileValues.read(profiles, column).like(every.filter(every != ""))
+        column: ProfileValues.read(profiles, column, project.country).like(
+            every.filter(every != "")
+        )
         for column, every in ((name, pl.concat(series)) for name, series in wanted.items())
     }
 

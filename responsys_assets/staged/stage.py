@@ -164,10 +164,10 @@ class _Staging:
         names, blank, begin = [*source.columns], 0, 0
         if source.header:
             names, blank, begin = read_header(head, dialect)
-        layout = layout_of(names, source, self._project.config.profiles.match_columns)
-        reading = Reading(
-            source, layout, dialect, charset, self._project.zone, export.file, export.stamp
-        )
+        project = self._project
+        match_on = project.config.profiles.match_columns
+        layout = layout_of(names, source, match_on, project.country)
+        reading = Reading(source, layout, dialect, charset, project.zone, export.file, export.stamp)
         position = Position(
             byte=first.skipped + int(charset.offsets(first.text, np.array([begin], np.int32))[0]),
             line=1 + head.count(bytes([dialect.newline]), 0, begin),
