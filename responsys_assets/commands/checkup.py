@@ -57,7 +57,7 @@ def check_up(project: Project) -> Iterator[Finding]:
         yield from _server(project, name)
     yield from _late(project)
     if project.config.suppressions:
-        yield from _try("suppressions", "files", lambda: _suppressions(project))
+        yield from _try("suppressions", "files", lambda: check_suppressions(project))
 
 
 def _late(project: Project) -> Iterator[Finding]:
@@ -198,8 +198,3 @@ def _strangers(view: FolderView, found: list[Unmatched]) -> Iterator[Finding]:
             said = "no list takes it, and no pattern could"
         place = f"{view.server}:{view.folder}" if view.folder else view.server
         yield Finding("other files", place, "note", f"{names[0]}{many}: {said}")
-
-
-def _suppressions(project: Project) -> str:
-    count = check_suppressions(project)
-    return f"{len(project.config.suppressions)} files, {count:,} entries"

@@ -186,6 +186,10 @@ class Profiles(Model):
 class Suppression(Model):
     file: NonEmpty
     column: NonEmpty
+    min_entries: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="Fewer entries stop the segments; default: half of those it had before",
+    )
 
 
 class Segment(Model):
