@@ -113,12 +113,12 @@ def _email(cell: str) -> _Meaning:
         for word in _BETWEEN_WORDS.split(piece):
             # two addresses with nothing but a stroke between them
             for part in word.split("/") if word.count("@") > 1 else [word]:
-                address = email_address(part)
-                local, _, domain = address.rpartition("@")
-                if local and domain:
-                    addresses.append(address)
-                elif _HASH.fullmatch(address):
-                    hashes.append(address)
+                known = email_address(part) if "@" in part else part.strip(_QUOTES).lower()
+                local, at, domain = known.rpartition("@")
+                if at and local and domain:
+                    addresses.append(known)
+                elif _HASH.fullmatch(known):
+                    hashes.append(known)
     readable = bool(addresses or domains or hashes)
     return _Meaning([cell, *addresses], readable, domains, hashes)
 

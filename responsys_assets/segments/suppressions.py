@@ -188,7 +188,7 @@ def _cells(content: bytes, column: str) -> Iterator[tuple[int, str]]:
             )
         position = header.index(column)
         for row in rows:
-            if not row or _header(row) == header:
+            if not row or (any(column in value for value in row) and _header(row) == header):
                 continue
             if len(header) == 1:
                 cell = ",".join(row).removesuffix(column)
@@ -198,7 +198,7 @@ def _cells(content: bytes, column: str) -> Iterator[tuple[int, str]]:
                 raise _DamagedError(
                     f"the record has {len(row)} fields and the header {len(header)}", rows.line_num
                 )
-            if visible(cell):
+            if cell and (cell.isalnum() or visible(cell)):
                 yield rows.line_num, cell
     except csv.Error:
         raise _DamagedError("the quotes are not balanced", rows.line_num) from None
