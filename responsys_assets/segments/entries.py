@@ -15,6 +15,7 @@ import polars as pl
 
 from responsys_assets.normalise import normalise, visible
 from responsys_assets.normalise.addresses import email_address
+from responsys_assets.normalise.characters import folded
 from responsys_assets.normalise.mobile import mobile_number
 from responsys_assets.system_columns import (
     EMAIL_ADDRESSES,
@@ -105,7 +106,7 @@ def _kind(column: str, country: str | None) -> tuple[str, Callable[[str], _Meani
 def _email(cell: str) -> _Meaning:
     """Addresses among names, links and reasons; `@example.com` is all of a domain."""
     addresses, domains, hashes = [], [], []
-    for piece in map(visible, _BETWEEN.split(cell)):
+    for piece in map(folded, _BETWEEN.split(cell)):
         bare = email_address(piece)
         if whole := _DOMAIN.fullmatch(bare):
             domains.append(whole[1])
@@ -113,7 +114,7 @@ def _email(cell: str) -> _Meaning:
         for word in _BETWEEN_WORDS.split(piece):
             # two addresses with nothing but a stroke between them
             for part in word.split("/") if word.count("@") > 1 else [word]:
-                known = email_address(part) if "@" in part else part.strip(_QUOTES).lower()
+                known = email_address(part) if "@" in part else part.strip(_QUOTES)
                 local, at, domain = known.rpartition("@")
                 if at and local and domain:
                     addresses.append(known)
@@ -145,4 +146,6 @@ def _digest(cell: str, digits: int) -> _Meaning:
 def _other(cell: str, between: re.Pattern[str]) -> _Meaning:
     """Any value may be a key: as it is, without quotes, and each part of a list."""
     pieces = [cell, *between.split(cell)]
-    return _Meaning(dict.fromkeys([cell, *(visible(piece).strip(_QUOTES + " ") for piece in pieces)]))
+    return _Meaning(
+        dict.fromkeys([cell, *(visible(piece).strip(_QUOTES + " ") for piece in pieces)])
+    )
