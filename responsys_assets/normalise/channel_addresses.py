@@ -32,15 +32,25 @@ def address_as_sent(
     return pl.concat_str(bare, separator=_BETWEEN)
 
 
-def normalise_addresses(addresses: pl.Series, channel: Channel, country: str | None) -> pl.Series:
-    """Addresses as they are compared; empty where the column `channel.address` is."""
+def normalise_addresses(
+    addresses: pl.Series,
+    channel: Channel,
+    country: str | None,
+    columns: Container[str] | None = None,
+) -> pl.Series:
+    """Addresses as they are compared; empty where the column `channel.address` is.
+
+    `columns`: with what can be said by these columns alone, the other parts being empty.
+    """
     if len(channel.address_parts) == 1:
         return normalise(addresses, channel.address, country)
     split = addresses.str.split(_BETWEEN)
-    parts = [
-        normalise(split.list.get(place, null_on_oob=True).fill_null(""), name, country)
-        for place, name in enumerate(channel.address_parts)
-    ]
-    street = parts[0] != ""
+    parts = []
+    for place, name in enumerate(channel.address_parts):
+        part = split.list.get(place, null_on_oob=True).fill_null("")
+        known = columns is None or name in columns
+        parts.append(
+            normalise(part, name, country) if known else pl.repeat("", len(part), eager=True)
+        )
     whole = pl.select(pl.concat_str(parts, separator=_BETWEEN)).to_series()
-    return whole.set(~street, "").alias(addresses.name)
+    return whole.set(parts[0] == "", "").alias(addresses.name)

@@ -12,7 +12,7 @@ import polars as pl
 
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.snapshots import Snapshot
-from responsys_assets.normalise import normalise
+from responsys_assets.normalise.channel_addresses import address_as_sent, normalise_addresses
 from responsys_assets.orchestration.metadata import parquet_rows
 from responsys_assets.system_columns import Channel
 
@@ -73,15 +73,17 @@ def unreachable(
     """Rows of a segment without a profile that may be reached through the channel."""
     keys = [path for path in segment.files if path.parent.name == "keys"] or rows_of(segment)
     path = profiles.path / "closed" / f"{channel.name}.parquet"
-    closed = pl.read_parquet(path, glob=False)["address"]
-    closed = normalise(closed, channel.address, country)
     people = pl.scan_parquet(rows_of(profiles), glob=False)
     columns = people.collect_schema().names()
-    address = pl.col(channel.address)
+    closed = pl.read_parquet(path, glob=False)["address"]
+    closed = normalise_addresses(closed, channel, country, columns)
+    whole = address_as_sent(channel, columns).map_batches(
+        lambda sent: normalise_addresses(sent, channel, country), return_dtype=pl.String
+    )
     allowed = [
         pl.col(channel.permission) == "I",
-        address != "",
-        ~normalise(address, channel.address, country).is_in(closed.implode()),
+        pl.col(channel.address) != "",
+        ~whole.is_in(closed.implode()),
     ]
     if channel.deliverability in columns:
         allowed.append(pl.col(channel.deliverability).fill_null("") != "U")

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -12,8 +12,8 @@ import polars as pl
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ConfigError, LakeError
 from responsys_assets.lake.snapshots import Snapshot
-from responsys_assets.normalise import normalise
-from responsys_assets.segments.profiles import ProfileValues, profile_files
+from responsys_assets.normalise.channel_addresses import normalise_addresses
+from responsys_assets.segments.profiles import ChannelAddresses, profile_files
 from responsys_assets.segments.sql import identifier
 from responsys_assets.system_columns import CHANNELS, Channel
 
@@ -71,17 +71,19 @@ def channel_exclusions(
     _require_columns(project, segment, channel, columns)
     files = profile_files(profiles)
     # once more: the profiles may be older than the normaliser, or than the account's country
-    closed = normalise(_closed_addresses(profiles, name), channel.address, project.country)
-    addresses = ProfileValues.read(files, channel.address, project.country)
+    closed = normalise_addresses(
+        _closed_addresses(profiles, name), channel, project.country, columns
+    )
+    addresses = ChannelAddresses.read(files, channel, columns, project.country)
     conditions = [(PERMISSION, f"{identifier(channel.permission)} IS DISTINCT FROM 'I'")]
-    used = [channel.permission, channel.address]
+    used = [channel.permission, *addresses.parts]
     if channel.deliverability in columns:
         used.append(channel.deliverability)
         status = f"upper(trim({identifier(channel.deliverability)}))"
         conditions.append((DELIVERABILITY, f"{status} IS NOT DISTINCT FROM 'U'"))
     blank = f"coalesce({identifier(channel.address)}, '') = ''"
-    conditions.append((EMPTY, f"({blank} OR {_in(channel.address, 'empty_addresses')})"))
-    conditions.append((CLOSED, _in(channel.address, "closed_addresses")))
+    conditions.append((EMPTY, f"({blank} OR {_among(addresses.parts, 'empty_addresses')})"))
+    conditions.append((CLOSED, _among(addresses.parts, "closed_addresses")))
     tables = {
         "empty_addresses": addresses.like(pl.Series([""])),
         "closed_addresses": addresses.like(closed),
@@ -115,6 +117,15 @@ def _closed_addresses(profiles: Snapshot, channel: str) -> pl.Series:
             file=str(path),
         )
     return pl.read_parquet(path, glob=False)["address"]
+
+
+def _among(parts: Sequence[str], table: str) -> str:
+    """SQL: whether an address of these parts is in a table that has them as columns."""
+    names = [identifier(part) for part in parts]
+    if len(names) == 1:
+        return f"{names[0]} IN (SELECT {names[0]} FROM {table})"
+    texts = ", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in names)
+    return f"ROW({texts}) IN (SELECT ROW({', '.join(names)}) FROM {table})"
 
 
 def _in(column: str, table: str) -> str:

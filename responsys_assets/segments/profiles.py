@@ -14,6 +14,8 @@ from responsys_assets.errors import LakeError
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
 from responsys_assets.normalise import normalise
+from responsys_assets.normalise.channel_addresses import address_as_sent, normalise_addresses
+from responsys_assets.system_columns import Channel
 
 _TYPES: tuple[tuple[type[pl.DataType], str], ...] = (
     (pl.String, "text"),
@@ -49,6 +51,41 @@ def column_types(files: Sequence[Path]) -> dict[str, str]:
     with files[0].open("rb") as file:  # polars would take a path for a pattern
         schema = pl.read_parquet_schema(file)
     return {name: _type_of(kind) for name, kind in schema.items()}
+
+
+@dataclass(frozen=True)
+class ChannelAddresses:
+    """The addresses of a channel that profiles have: the columns of their `parts`, as they are,
+    and the whole address as it is compared (`normal`)."""
+
+    parts: tuple[str, ...]
+    rows: pl.DataFrame
+
+    @classmethod
+    def read(
+        cls,
+        profiles: Sequence[Path],
+        channel: Channel,
+        columns: Collection[str],
+        country: str | None,
+    ) -> ChannelAddresses:
+        """The addresses of these files; parts that profiles have no column for are empty."""
+        parts = tuple(name for name in channel.address_parts if name in columns)
+        rows = (
+            pl.scan_parquet(list(profiles), glob=False)
+            .select(
+                *(pl.col(name).cast(pl.String).fill_null("") for name in parts),
+                address_as_sent(channel, parts).alias("normal"),
+            )
+            .collect()
+        )
+        return cls(parts, rows.with_columns(normalise_addresses(rows["normal"], channel, country)))
+
+    def like(self, normalised: pl.Series) -> pl.DataFrame:
+        """The distinct addresses, by their parts, that are among `normalised` ones."""
+        wanted = normalised.alias("normal").to_frame().lazy()
+        rows = self.rows.lazy().join(wanted, on="normal", how="semi")
+        return rows.select(self.parts).unique().collect()
 
 
 @dataclass(frozen=True)

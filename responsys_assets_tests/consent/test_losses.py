@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from responsys_assets_tests.commands.conftest import Call
 from responsys_assets_tests.consent.company import HEADER, IN, OUT, Company
 
 LATER = [[*OUT[:2], "I", "Rome", "2026-01-02 02:00:00"], IN]
@@ -136,3 +137,23 @@ def test_verify_tells_a_ledger_that_is_not_what_was_recorded(company: Company) -
     problems = company("verify", "--json").json["problems"]
     assert [problem["problem"] for problem in problems] == ["differs", "missing"]
     assert all("consent" in problem["file"] for problem in problems)
+
+
+def test_a_postal_opt_out_closes_its_address_and_not_the_street_in_every_city(
+    tmp_path: Path, call: Call
+) -> None:
+    company = Company(tmp_path, call)
+    header = ["CUSTOMER_ID_", "POSTAL_STREET_1_", "CITY_", "POSTAL_CODE_"]
+    header += ["POSTAL_PERMISSION_STATUS_", "MODIFIED_DATE_"]
+    street, time = "Main Street 1", "2026-01-01 10:00:00"
+    people = [
+        ["K1", street, "Rome", "00184", "O", time],
+        ["K2", street.upper(), " rome", "00184", "I", time],
+        ["K3", street, "Milan", "20121", "I", time],
+    ]
+    company.send("CORE", people, header=header)
+    del company.lists["web"]
+    segment = {"where": "1 = 1", "channel": "postal", "columns": header[:2]}
+    company.configure(segments={"people": segment})
+    assert company.sync().code == 0
+    assert company.people() == {"K3"}
