@@ -111,6 +111,10 @@ def test_an_opt_out_closes_the_address_in_every_spelling(
         assert reached(line) == ["K1"]
         send(line, channel, ("K1", person, "I"), ("K3", opted_out, "O"), day=1)
         assert reached(line) == []
+        profiles, _ = merge(line.project, line.lake, SILENT)
+        assert profiles is not None
+        closed = profiles.path / "closed" / f"{CHANNELS[channel]}.parquet"
+        assert pl.read_parquet(closed)["address"].to_list() == [plain]
 
 
 @pytest.mark.scorecard(26)

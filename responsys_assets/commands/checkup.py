@@ -69,7 +69,7 @@ def check_up(project: Project) -> Iterator[Finding]:
     yield from _edits(project, exports)
     yield from _late(project, exports)
     if project.config.suppressions:
-        yield from _try("suppressions", "files", lambda: check_suppressions(project))
+        yield from _suppressions(project)
 
 
 def _edits(project: Project, exports: Exports) -> Iterator[Finding]:
@@ -256,3 +256,14 @@ def _strangers(view: FolderView, found: list[Unmatched]) -> Iterator[Finding]:
             said = "no list takes it, and no pattern could"
         place = f"{view.server}:{view.folder}" if view.folder else view.server
         yield Finding("other files", place, "note", f"{names[0]}{many}: {said}")
+
+
+def _suppressions(project: Project) -> Iterator[Finding]:
+    try:
+        summary, odd = check_suppressions(project)
+    except ResponsysError as error:
+        yield Finding("suppressions", "files", "problem", str(error))
+        return
+    yield Finding("suppressions", "files", "ok", summary)
+    for path, said in odd.items():
+        yield Finding("suppressions", str(path), "note", said)

@@ -111,16 +111,20 @@ def suppressed_values(
     return found
 
 
-def check_suppressions(project: Project) -> str:
-    """What `doctor` says of the suppression files.
+def check_suppressions(project: Project) -> tuple[str, dict[Path, str]]:
+    """What `doctor` says of the suppression files, and of each that has odd entries.
 
     Raises:
         ResponsysError: for the first one that stops the segments.
     """
     files = read_suppressions(project)
     total = sum(file.entries.count for file in files)
-    odd = [f"{file.path.name}: {_unreadable(file)}" for file in files if file.unreadable]
-    return "; ".join([f"{len(files)} files, {total:,} entries", *odd])
+    odd = {
+        file.path: f"{_unreadable(file)}, so they keep nobody out; mend or remove them"
+        for file in files
+        if file.unreadable
+    }
+    return f"{len(files)} files, {total:,} entries", odd
 
 
 def _read(project: Project, wanted: Suppression, key: str) -> SuppressionFile:

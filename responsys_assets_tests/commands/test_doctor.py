@@ -102,6 +102,22 @@ def test_a_missing_variable_and_a_missing_suppression_file_are_named(small: Smal
     assert "gone.csv" in suppressions["detail"]
 
 
+def test_entries_of_a_suppression_file_that_are_not_understood_are_said(small: Small) -> None:
+    small.export()
+    entries = [f"x{number}@example.com" for number in range(30)]
+    content = "\n".join(["EMAIL_ADDRESS_", "canary", *entries])
+    (small.folder / "s.csv").write_text(content)
+    small.configure(suppressions=[{"file": "s.csv", "column": "EMAIL_ADDRESS_"}])
+    for _ in range(2):  # nothing new is no reason to be silent
+        out = " ".join(small("sync").out.split())
+        assert "s.csv: 1 of 31 entries are not understood and keep nobody out" in out
+        assert "canary" not in out
+    files, odd = findings(small, "suppressions")
+    assert (files["state"], files["detail"]) == ("ok", "1 files, 31 entries")
+    assert (odd["state"], odd["subject"]) == ("note", str(small.folder / "s.csv"))
+    assert "1 of 31 entries are no EMAIL_ADDRESS_ (line 2)" in odd["detail"]
+
+
 def test_keys_are_tried_not_only_looked_at(small: Small, pgp_keys: PgpKeys) -> None:
     small.export()
     keys: dict[str, Any] = {

@@ -120,6 +120,8 @@ def test_the_documented_example_is_accepted(tmp_path: Path) -> None:
         ("max_rejected: 5%", "max_rejected: few", "lists.core.max_rejected", 31, "5%"),
         ("settle: 10m", "settle: ten", "lists.web.settle", 37, "10m"),
         ("America/New_York", "Mars/Base", "account.timezone", 1, "IANA"),
+        ("America/New_York", "UTC, country: XX", "account.country", 1, "two letters"),
+        ("America/New_York", "UTC, country: us", "account.country", 1, "[A-Z]"),
         ('cron: "0 6 * * *"', 'cron: "at six"', "schedule.cron", 64, "cron"),
         ("primary: core", "primary: cor", "profiles.primary", 41, "no list cor"),
         ("priority: [core, web]", "priority: [x]", "profiles.rules.LOYALTY_TIER.priority", 43, "x"),

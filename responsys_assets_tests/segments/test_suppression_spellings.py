@@ -168,7 +168,8 @@ def test_entries_that_cannot_be_what_their_column_says_stop_the_segments_above_a
     assert snapshot is not None
     (said,) = snapshot.manifest["inputs"]["suppressions"]
     assert (said["entries"], said["unreadable"]) == (20, 1)
-    assert f"1 of 20 entries are no {column} (line {line})" in check_suppressions(project)
+    (said,) = check_suppressions(project)[1].values()
+    assert f"1 of 20 entries are no {column} (line {line})" in said
 
 
 def test_a_file_of_which_nothing_is_understood_stops_the_segments(
@@ -181,8 +182,7 @@ def test_a_file_of_which_nothing_is_understood_stops_the_segments(
 
 def allowing(project: Project, least: int) -> Project:
     entry = Suppression(file="s.csv", column="EMAIL_ADDRESS_", min_entries=least)
-    config = project.config.model_copy(update={"suppressions": (entry,)})
-    return replace(project, config=config)
+    return changed(project, suppressions=(entry,))
 
 
 @pytest.mark.parametrize("kept", [0, 4])
@@ -221,18 +221,34 @@ def test_a_new_segment_is_stopped_too(make_project: MakeProject) -> None:
     project = a_project(make_project, "EMAIL_ADDRESS_", "EMAIL_ADDRESS_\na@b.com\nx@y.com\n")
     keys_of(project)
     more: dict[str, Any] = {**project.config.segments, "new": project.config.segments["all"]}
-    project = replace(project, config=project.config.model_copy(update={"segments": more}))
+    project = changed(project, segments=more)
     write(project, "EMAIL_ADDRESS_\n")
     with pytest.raises(ResponsysError, match="had 2"):
         keys_of(project, "new")
 
 
-def test_another_country_makes_the_segments_anew(make_project: MakeProject) -> None:
+def changed(project: Project, **keys: object) -> Project:
+    return replace(project, config=project.config.model_copy(update=keys))
+
+
+def test_another_country_makes_everything_anew(make_project: MakeProject) -> None:
     project = a_project(make_project, "MOBILE_NUMBER_", "MOBILE_NUMBER_\n07400 123456\n")
     assert suppressed(project) == ["ann"]
-    account = project.config.account.model_copy(update={"country": "FR"})
-    config = project.config.model_copy(update={"account": account})
-    assert suppressed(replace(project, config=config)) == []
+    french = changed(project, account=project.config.account.model_copy(update={"country": "FR"}))
+    assert suppressed(french) == []
+    inputs = [read_suppressions(each)[0].as_input() for each in (project, french)]
+    assert inputs[0] != inputs[1]
+    lake = Lake(project.lake_path)
+    assert refresh(changed(project, suppressions=()), lake, "all")[1]
+    assert refresh(changed(french, suppressions=()), lake, "all")[1]
+
+
+def test_a_second_file_may_begin_with_quotes_behind_its_byte_order_mark(
+    make_project: MakeProject,
+) -> None:
+    first, second = "NAME,EMAIL_ADDRESS_\nEve,x@y.com\n", '\ufeff"Smith, Ann",ann@example.com\n'
+    project = a_project(make_project, "EMAIL_ADDRESS_", first + second)
+    assert suppressed(project) == ["ann"]
 
 
 @pytest.mark.scorecard(23)
