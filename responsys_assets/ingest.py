@@ -40,6 +40,8 @@ class ExportReport:
     blank: int = 0
     unidentified: int = 0
     transient: bool = False
+    new_columns: tuple[str, ...] = ()
+    gone_columns: tuple[str, ...] = ()
 
     @property
     def waits_for_person(self) -> bool:
@@ -56,6 +58,8 @@ class ExportReport:
             "state": self.state,
             "reason": self.reason,
             "detail": self.detail,
+            "new_columns": list(self.new_columns),
+            "gone_columns": list(self.gone_columns),
         }
 
     @classmethod
@@ -74,6 +78,8 @@ class ExportReport:
             rejected=outcome.rejected,
             blank=outcome.blank,
             unidentified=outcome.unidentified,
+            new_columns=outcome.new_columns,
+            gone_columns=outcome.gone_columns,
         )
 
 

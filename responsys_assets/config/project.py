@@ -96,6 +96,8 @@ class Project:
                 "columns",
                 "rename",
                 "max_rejected",
+                "max_shrink",
+                "max_odd_permissions",
             },
         )
         # dict order is kept: without a header line the order of `columns` is their order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -32,6 +33,7 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
 _DELIMITERS = {",": "comma", ";": "semicolon", "|": "pipe", "\t": "tab"}
+_UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 _LIKE_A_COLUMN = re.compile(r"[A-Z]+(_[A-Z]*)+$")
 _TRUE = ["true", "t", "yes", "y", "1"]
 _FALSE = ["false", "f", "no", "n", "0"]
@@ -68,6 +70,8 @@ def layout_of(names: Sequence[str], source: ProfileList, match_on: Sequence[str]
         HeldError: `duplicate_header`, `missing_column`, `no_header`, `wrong_delimiter`,
             `reserved_column`.
     """
+    named = {*source.rename, *source.columns}
+    names = [name if name in named else _seen(name) for name in names]
     columns = tuple(Column(source.name_of(name), source.type_of(name)) for name in names)
     final = [column.name for column in columns]
     missing = _missing(names, final, source, match_on)
@@ -92,6 +96,12 @@ def layout_of(names: Sequence[str], source: ProfileList, match_on: Sequence[str]
             if channel.permission in place
         ),
     )
+
+
+def _seen(name: str) -> str:
+    """A column's name without the characters at its ends that nobody sees."""
+    kept = [at for at, mark in enumerate(name) if unicodedata.category(mark) not in _UNSEEN]
+    return name[kept[0] : kept[-1] + 1] if kept else ""
 
 
 def _missing(

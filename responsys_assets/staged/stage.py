@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from responsys_assets.lake.publish import Workspace, disk_errors
 from responsys_assets.lake.receipts import Outcome
 from responsys_assets.pgp.decrypt import decrypting
 from responsys_assets.progress import Advance, Progress
+from responsys_assets.staged.before import Before, Drift, before
 from responsys_assets.staged.blocks import Block, read_blocks
 from responsys_assets.staged.charset import Charset
 from responsys_assets.staged.columns import Layout, layout_of
@@ -102,7 +104,9 @@ class _Staging:
         read: _Staged | None = None
         try:
             read = self._read()
-            judge(read.tally, self._export, self._source)
+            judge(
+                read.tally, self._export, self._source, before=self._before, drift=self._drift(read)
+            )
         except PgpError as error:
             if error.code in _OURS:
                 raise
@@ -183,7 +187,7 @@ class _Staging:
                 "staged": read.tally.staged,
                 "odd_permissions": read.tally.odd_permissions.total(),
                 "columns": columns,
-                "new_columns": self._new_columns([name for name, _ in columns]),
+                **self._drifted(read),
                 "parquet_sha256": read.parquet_sha256,
                 "holds_sha256": read.holds_sha256,
                 "rejects_sha256": read.rejects_sha256,
@@ -200,7 +204,11 @@ class _Staging:
         outcome = self._outcome(state, error.code, detail)
         if read is not None:
             outcome = outcome.model_copy(
-                update={**_counts(read.tally), "rejects_sha256": read.rejects_sha256}
+                update={
+                    **_counts(read.tally),
+                    **self._drifted(read),
+                    "rejects_sha256": read.rejects_sha256,
+                }
             )
         return self._publish(outcome)
 
@@ -236,18 +244,16 @@ class _Staging:
             decided_at=self._project.now(),
         )
 
-    def _new_columns(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Columns that the accepted export before this one did not have."""
-        export = self._export
-        before = [
-            other.outcome
-            for other in read_exports(self._lake, export.list_name)
-            if other.accepted and other.order < export.order
-        ]
-        if not before or before[-1] is None:
-            return ()
-        known = {name for name, _ in before[-1].columns}
-        return tuple(name for name in names if name not in known)
+    @cached_property
+    def _before(self) -> Before:
+        return before(self._export, read_exports(self._lake, self._export.list_name))
+
+    def _drift(self, read: _Staged) -> Drift:
+        return self._before.drift([column.name for column in read.layout.columns])
+
+    def _drifted(self, read: _Staged) -> dict[str, Any]:
+        drift = self._drift(read)
+        return {"new_columns": drift.new, "gone_columns": drift.gone}
 
 
 def _counts(tally: Tally) -> dict[str, Any]:
