@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.receipts import Outcome
@@ -23,17 +25,31 @@ class Drift:
     lost: tuple[str, ...]
     near: tuple[tuple[str, str], ...]
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What of it is in a receipt."""
+        return {"new_columns": self.new, "gone_columns": self.gone}
+
 
 @dataclass(frozen=True)
 class Before:
-    """`last`: the accepted export before this one, of its kind if there is one; `full`: the full
-    one before it; `own`: this export as it was accepted earlier, under other settings;
-    `approved`: the columns of exports that a person accepted as they are."""
+    """What an export is measured by.
 
+    `exports` are the accepted ones before it, in their order; `last` is the newest of its kind, if
+    there is one, and `full` the newest full one; `own` is this export as it was accepted earlier,
+    under other settings; `approved` are the columns of exports that a person accepted.
+    """
+
+    exports: tuple[Export, ...]
     last: Outcome | None
     full: Outcome | None
     own: Outcome | None
     approved: frozenset[str]
+
+    @property
+    def rows(self) -> list[Path]:
+        """The staged rows of the exports, the newest first."""
+        return [each.parquet for each in reversed(self.exports) if each.parquet in each.named]
 
     def drift(self, names: Sequence[str]) -> Drift:
         """How an export with these columns differs."""
@@ -60,6 +76,7 @@ def before(export: Export, exports: Iterable[Export]) -> Before:
     full = [each.outcome for each in earlier if each.kind == "full"]
     own = export.outcome if export.outcome and export.outcome.state == "staged" else None
     return Before(
+        exports=tuple(earlier),
         last=([each.outcome for each in alike or earlier] or [None])[-1],
         full=(full or [None])[-1],
         own=own,

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -22,6 +23,7 @@ SOURCE_LINE = "_source_line"
 RECORD = "_record"
 UPDATED_US = "_updated_us"
 PERMISSIONS = "_permissions"
+DOUBT = "_doubt"  # in holds: an opt-out that is only assumed
 KEY_PART = "_key_"
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
@@ -38,6 +40,7 @@ _LIKE_A_COLUMN = re.compile(r"[A-Z]+(_[A-Z]*)+$")
 _TRUE = ["true", "t", "yes", "y", "1"]
 _FALSE = ["false", "f", "no", "n", "0"]
 _INTEGER = r"^[+-]?[0-9]+$"
+_DIGITS = 15  # that every double keeps
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
@@ -167,7 +170,7 @@ def _check_names(final: Sequence[str]) -> None:
             twice = "twice" if other == name else f"and {other}, which differ in case only"
             raise HeldError("duplicate_header", f"the header has column {name} {twice}")
         seen[folded] = name
-        reserved = {SOURCE_FILE, SOURCE_LINE, RECORD, UPDATED_US, PERMISSIONS}
+        reserved = {SOURCE_FILE, SOURCE_LINE, RECORD, UPDATED_US, PERMISSIONS, DOUBT}
         reserved |= {UPDATED_AT.lower(), LISTS.lower()}
         if folded in reserved or folded.startswith(KEY_PART):
             raise HeldError(
@@ -201,7 +204,7 @@ def cast(texts: pl.Series, kind: ColumnType, form: str, zone: ZoneInfo) -> Cast:
             values = _only(bare, _INTEGER).cast(pl.Int64, strict=False)
         case "number":
             values = _only(bare, _NUMBER).cast(pl.Float64, strict=False)
-            values = values.set(~values.is_finite(), None)
+            values = values.set(~values.is_finite() | _loses_digits(bare, values), None)
         case "boolean":
             values = bare.str.to_lowercase().replace_strict(
                 {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)},
@@ -215,6 +218,24 @@ def cast(texts: pl.Series, kind: ColumnType, form: str, zone: ZoneInfo) -> Cast:
         case "text":
             return Cast(texts, pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True))
     return Cast(values, values.is_null() & (bare != ""))
+
+
+def _loses_digits(texts: pl.Series, values: pl.Series) -> pl.Series:
+    """Which numbers are not what was written, because they have more digits than a double."""
+    lost = pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True)
+    doubtful = (texts.str.len_bytes() > _DIGITS) | texts.str.contains("[eE]")
+    rows = (doubtful & values.is_finite()).fill_null(value=False).arg_true()
+    if not len(rows):
+        return lost
+    pairs = zip(texts.gather(rows), values.gather(rows), strict=True)
+    return lost.scatter(rows, [not _is_exactly(text, value) for text, value in pairs])
+
+
+def _is_exactly(text: str, value: float) -> bool:
+    try:
+        return Decimal(text) == Decimal(repr(value))
+    except InvalidOperation:  # an exponent beyond all reason
+        return False
 
 
 def _only(texts: pl.Series, pattern: str) -> pl.Series:

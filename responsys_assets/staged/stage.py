@@ -29,12 +29,13 @@ from responsys_assets.staged.blocks import Block, read_blocks
 from responsys_assets.staged.charset import Charset
 from responsys_assets.staged.columns import Layout, layout_of
 from responsys_assets.staged.content import Readable
+from responsys_assets.staged.guesses import Guesses
 from responsys_assets.staged.header import dialect_of, read_header
 from responsys_assets.staged.held import HeldError
 from responsys_assets.staged.intake import Intake, Position
 from responsys_assets.staged.judge import ACCEPTABLE, Tally, judge
 from responsys_assets.staged.quarantine import Quarantine
-from responsys_assets.staged.reading import Reading
+from responsys_assets.staged.reading import Reading, latest_time
 from responsys_assets.staged.runs import in_runs, row_groups
 from responsys_assets.threads import Behind, ahead
 
@@ -72,6 +73,7 @@ class _Staged:
 
     tally: Tally
     layout: Layout
+    drift: Drift
     parquet_sha256: str
     rejects_sha256: str | None
     holds_sha256: str | None
@@ -104,9 +106,7 @@ class _Staging:
         read: _Staged | None = None
         try:
             read = self._read()
-            judge(
-                read.tally, self._export, self._source, before=self._before, drift=self._drift(read)
-            )
+            judge(read.tally, self._export, self._source, before=self._before, drift=read.drift)
         except PgpError as error:
             if error.code in _OURS:
                 raise
@@ -148,7 +148,8 @@ class _Staging:
         ):
             first = next(blocks)
             reading, first, position = self._begin(first, charset)
-            quarantine = Quarantine(self._rejects, self._holds, reading.layout)
+            guesses = Guesses(self._workspace.file("guesses.parquet"), reading.layout)
+            quarantine = Quarantine(self._rejects, self._holds, guesses)
             stack.callback(quarantine.abandon)
             parquet = ParquetFile(self._parquet, reading.schema, reading.layout.key_names)
             stack.callback(parquet.abandon)
@@ -157,8 +158,12 @@ class _Staging:
                 told = _telling(itertools.chain([first], blocks), advance)
                 for run in in_runs(intake.batches(told)):
                     sorter.put(run)
+            digest = parquet.close()
+            quarantine.settle([self._parquet, *self._before.rows])
+            intake.tally.unidentified = quarantine.unidentified
             rejects, holds = quarantine.close()
-            return _Staged(intake.tally, reading.layout, parquet.close(), rejects, holds)
+            drift = self._before.drift([column.name for column in reading.layout.columns])
+            return _Staged(intake.tally, reading.layout, drift, digest, rejects, holds)
 
     def _begin(self, first: Block, charset: Charset) -> tuple[Reading, Block, Position]:
         """What the first block says about the file, and where its records begin."""
@@ -170,7 +175,14 @@ class _Staging:
             names, blank, begin = read_header(head, dialect)
         layout = layout_of(names, source, self._project.config.profiles.match_columns)
         reading = Reading(
-            source, layout, dialect, charset, self._project.zone, export.file, export.stamp
+            source,
+            layout,
+            dialect,
+            charset,
+            self._project.zone,
+            export.file,
+            export.stamp,
+            until=latest_time(export, source),
         )
         position = Position(
             byte=first.skipped + int(charset.offsets(first.text, np.array([begin], np.int32))[0]),
@@ -187,7 +199,7 @@ class _Staging:
                 "staged": read.tally.staged,
                 "odd_permissions": read.tally.odd_permissions.total(),
                 "columns": columns,
-                **self._drifted(read),
+                **read.drift.told,
                 "parquet_sha256": read.parquet_sha256,
                 "holds_sha256": read.holds_sha256,
                 "rejects_sha256": read.rejects_sha256,
@@ -206,7 +218,7 @@ class _Staging:
             outcome = outcome.model_copy(
                 update={
                     **_counts(read.tally),
-                    **self._drifted(read),
+                    **read.drift.told,
                     "rejects_sha256": read.rejects_sha256,
                 }
             )
@@ -247,13 +259,6 @@ class _Staging:
     @cached_property
     def _before(self) -> Before:
         return before(self._export, read_exports(self._lake, self._export.list_name))
-
-    def _drift(self, read: _Staged) -> Drift:
-        return self._before.drift([column.name for column in read.layout.columns])
-
-    def _drifted(self, read: _Staged) -> dict[str, Any]:
-        drift = self._drift(read)
-        return {"new_columns": drift.new, "gone_columns": drift.gone}
 
 
 def _counts(tally: Tally) -> dict[str, Any]:

@@ -106,8 +106,7 @@ class Bench:
             data=RemoteFile(name=f"C_{stamp:%Y%m%d}.csv", size=len(content), mtime=mtime),
             ready=None,
             sha256=hashlib.sha256(content).hexdigest(),
-            fetched_at=NOW,
-            **{"ready_text": None, **(ready or {})},
+            **{"ready_text": None, "fetched_at": NOW, **(ready or {})},
         )
         folder = self.lake.exported("core") / arrival.day.isoformat() / arrival.sha256[:12]
         with self.lake.writing(), self.lake.workspace() as work:
