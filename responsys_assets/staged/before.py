@@ -16,13 +16,15 @@ from responsys_assets.system_columns import CONSENT_COLUMNS
 class Drift:
     """How the columns of an export differ from those before it.
 
-    `lost` are gone columns that decide who may be reached; `near` are columns that are called
-    almost like one of those that the export lacks, with the name of that one.
+    `lost` are gone columns that decide who may be reached, and `dropped` those of them that this
+    very export had when it was accepted; `near` are columns that are called almost like one that
+    the export lacks, with the name of that one.
     """
 
     new: tuple[str, ...]
     gone: tuple[str, ...]
     lost: tuple[str, ...]
+    dropped: tuple[str, ...]
     near: tuple[tuple[str, str], ...]
 
     @property
@@ -54,12 +56,13 @@ class Before:
     def drift(self, names: Sequence[str]) -> Drift:
         """How an export with these columns differs."""
         before = _names(self.last)
-        known = {*before, *_names(self.own)}
+        own = _names(self.own)
         missing = [name for name in sorted(CONSENT_COLUMNS) if name not in names]
         return Drift(
             new=tuple(name for name in names if name not in before) if self.last else (),
             gone=tuple(name for name in before if name not in names),
-            lost=tuple(name for name in missing if name in known),
+            lost=tuple(name for name in missing if name in before or name in own),
+            dropped=tuple(name for name in missing if name in own),
             near=tuple(
                 (name, column)
                 for column in missing
@@ -75,6 +78,9 @@ def before(export: Export, exports: Iterable[Export]) -> Before:
     alike = [each for each in earlier if each.kind == export.kind]
     full = [each.outcome for each in earlier if each.kind == "full"]
     own = export.outcome if export.outcome and export.outcome.state == "staged" else None
+    verdict = export.last_verdict
+    if own and verdict and verdict.action == "accept" and verdict.when > own.decided_at:
+        own = None  # a person accepts what has become of it since
     return Before(
         exports=tuple(earlier),
         last=([each.outcome for each in alike or earlier] or [None])[-1],

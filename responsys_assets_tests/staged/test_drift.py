@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,6 +118,27 @@ def test_a_rename_of_a_permission_column_in_the_settings_is_a_column_gone(bench:
     first = bench.stage(FIRST)
     again = bench.judge(first.export, bench.project(rename={PERMISSION: "PERM"}))
     assert (again.outcome.reason, again.outcome.state) == ("column_gone", "held")
+
+
+def test_what_a_person_accepted_earlier_does_not_cover_a_rename_of_today(bench: Bench) -> None:
+    """Fails when `judge` looks at nothing once a person has accepted an export."""
+    settings: dict[str, Any] = {"ready": {}, "settle": None}
+    export = bench.arrive(FIRST, ready={"ready_text": "7"})
+    assert bench.judge(export, bench.project(**settings)).outcome.reason == "count_mismatch"
+    export = bench.decide(export, "accept")
+    moment = export.last_verdict.when + DAY
+    accepted = bench.judge(export, replace(bench.project(**settings), now=lambda: moment))
+    assert accepted.outcome.state == "staged"
+    renamed = bench.project(**settings, rename={PERMISSION: "PERM"})
+    later = bench.judge(accepted.export, replace(renamed, now=lambda: moment + DAY))
+    assert (later.outcome.state, later.outcome.reason) == ("held", "column_gone")
+
+
+def test_all_that_is_wrong_is_said_to_the_person_who_may_accept_it(bench: Bench) -> None:
+    bench.stage(FIRST)
+    later = bench.stage(lines("id", "1"), stamp=STAMP + DAY, ready_text="2", ready={}, settle=None)
+    assert later.outcome.reason == "count_mismatch"
+    assert PERMISSION in later.outcome.detail
 
 
 def test_an_increment_is_measured_by_increments_if_there_are_any(bench: Bench) -> None:
