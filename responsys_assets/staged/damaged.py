@@ -12,6 +12,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -29,7 +30,8 @@ from responsys_assets.staged.records import Dialect
 _MOST = 1 << 16  # guesses in memory
 _DELIMITERS = ",;|\t"
 _ANY_DELIMITER = re.compile(r"[,;|\t\r\n]")
-_EMAIL = re.compile(r"[^\s,;|\"<>()\[\]\\:@\0]+@[^\s,;|\"<>()\[\]\\:@\0]+")
+_NOT_OF_ADDRESSES = re.compile(r"[\s,;|\"<>()\[\]\\:\0]+")
+_LONGEST_ADDRESS = 320  # RFC 5321
 _NUMBER = re.compile(r"\+?[0-9 ()./-]{7,24}")
 _FEWEST_DIGITS = 7
 _WIDE_AT = "\uff20"
@@ -156,10 +158,8 @@ class _Reader:
             return
         for number, channel in enumerate(self._channels):
             if channel == "email":
-                for address in _EMAIL.findall(piece.replace(_WIDE_AT, "@")):
+                for address in _emails(piece):
                     yield number, address
-                    if (bare := address.strip("'")) != address:
-                        yield number, bare
             elif channel == "mobile":
                 for value in values:
                     digits = sum(map(str.isdigit, value))
@@ -194,6 +194,15 @@ class _Reader:
         )
         unread = pl.select(pl.any_horizontal(key.is_null() for key in keys)).to_series()
         return Found(holds, None, records.filter(unread))
+
+
+def _emails(text: str) -> Iterator[str]:
+    """Everything that looks like an e-mail address, with and without single quotes around it."""
+    for word in _NOT_OF_ADDRESSES.split(text.replace(_WIDE_AT, "@")):
+        for name, domain in pairwise(word.split("@")):
+            address = f"{name}@{domain}"
+            if name and domain and len(address) <= _LONGEST_ADDRESS:
+                yield from dict.fromkeys((address, address.strip("'")))
 
 
 def _quoted(text: str, delimiter: str) -> list[str]:
