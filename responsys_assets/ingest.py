@@ -45,6 +45,8 @@ class ExportReport:
     unidentified: int = 0
     transient: bool = False
     in_force: bool = False
+    new_columns: tuple[str, ...] = ()
+    gone_columns: tuple[str, ...] = ()
 
     @property
     def waits_for_person(self) -> bool:
@@ -62,6 +64,8 @@ class ExportReport:
             "reason": self.reason,
             "detail": self.detail,
             "in_force": self.in_force or self.state == "staged",
+            "new_columns": list(self.new_columns),
+            "gone_columns": list(self.gone_columns),
         }
 
     @classmethod
@@ -82,6 +86,8 @@ class ExportReport:
             rejected=outcome.rejected,
             blank=outcome.blank,
             unidentified=outcome.unidentified,
+            new_columns=outcome.new_columns,
+            gone_columns=outcome.gone_columns,
         )
 
 

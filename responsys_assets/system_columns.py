@@ -70,6 +70,10 @@ CHANNELS: dict[str, Channel] = {
 
 PERMISSION_COLUMNS: frozenset[str] = frozenset(c.permission for c in CHANNELS.values())
 DELIVERABILITY_COLUMNS: frozenset[str] = frozenset(c.deliverability for c in CHANNELS.values())
+# who may be reached, and where: a list that loses one of them must not go on as if it never was
+CONSENT_COLUMNS: frozenset[str] = (
+    PERMISSION_COLUMNS | DELIVERABILITY_COLUMNS | frozenset(c.address for c in CHANNELS.values())
+)
 
 # columns whose values identify a person, whichever of them is the match key
 IDENTIFYING: tuple[str, ...] = (

@@ -14,8 +14,9 @@ from responsys_assets.commands.terminal import table
 from responsys_assets.config.project import Project
 from responsys_assets.consent.entries import Forgotten, ledger_lists, note
 from responsys_assets.errors import ConfigError
+from responsys_assets.ingest import ExportReport
 from responsys_assets.lake.exports import Export, read_exports
-from responsys_assets.lake.receipts import Action, Verdict
+from responsys_assets.lake.receipts import Action, Outcome, Verdict
 from responsys_assets.lake.retention import list_names
 
 _NEXT = {
@@ -91,6 +92,7 @@ def export_json(export: Export) -> dict[str, Any]:
         "sha256": export.sha256,
         "rejected_by_reason": outcome.rejected_by_reason if outcome else {},
         "new_columns": list(outcome.new_columns) if outcome else [],
+        "gone_columns": list(outcome.gone_columns) if outcome else [],
         "verdicts": [
             {"action": v.action, "who": v.who, "when": v.when.isoformat(), "why": v.why}
             for v in export.verdicts
@@ -117,6 +119,16 @@ def exports_table(exports: list[Export], title: str = "") -> Any:
     return table(headers, rows, title)
 
 
+def show_columns(console: Console, list_name: str, newest: Outcome | ExportReport | None) -> None:
+    """A line on the columns that the newest export of a list has anew, or has no more."""
+    if newest is None:
+        return
+    told = {"new": newest.new_columns, "gone": newest.gone_columns}
+    found = [f"{what} columns {', '.join(names)}" for what, names in told.items() if names]
+    if found:
+        console.print(f"List {list_name}, {newest.file}: {'; '.join(found)}.")
+
+
 def _remark(export: Export) -> str:
     verdict = export.last_verdict
     said = f"{verdict.action} by {verdict.who}: {verdict.why}" if verdict else ""
@@ -130,6 +142,7 @@ def _listing(project: Project, list_name: str) -> Reply:
     def show(console: Console) -> None:
         if exports:
             console.print(exports_table(exports))
+            show_columns(console, list_name, exports[-1].outcome)
         else:
             console.print(f"No export of {list_name} was taken yet; run sync.")
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from responsys_assets.commands.cli import Command, Reply, State, lake_of, pass_state
 from responsys_assets.commands.deliver import show_held
-from responsys_assets.commands.exports import export_json, exports_table
+from responsys_assets.commands.exports import export_json, exports_table, show_columns
 from responsys_assets.commands.terminal import table
 from responsys_assets.consent.ledger import former_lists
 from responsys_assets.deliveries.states import DeliveryResult
@@ -152,6 +152,7 @@ def _show_lists(console: Console, exports: dict[str, list[Export]]) -> None:
     headers = ("list", "exports", "held", "last accepted", "staged", "rejected")
     console.print(table(headers, rows))
     for name, found in exports.items():
+        show_columns(console, name, found[-1].outcome if found else None)
         if held := held_exports(found):
             console.print(exports_table(held, f"Held or failed in {name}:"))
             console.print(

@@ -10,6 +10,7 @@ from rich.console import Console
 from responsys_assets.commands.cli import Command, Reply, State, known_name, pass_state
 from responsys_assets.commands.dagster_home import tell_dagster
 from responsys_assets.commands.deliver import deliveries_table, show_held
+from responsys_assets.commands.exports import show_columns
 from responsys_assets.commands.status import show_former_lists, show_late
 from responsys_assets.commands.terminal import table
 from responsys_assets.errors import ExitCode
@@ -71,6 +72,8 @@ def show_sync(console: Console, result: SyncResult, seconds: float | None = None
     for name, report in result.lists.items():
         if report.error:
             console.print(f"List {name} was not looked at: {report.error}")
+        judged = [export for export in report.exports if export.records]
+        show_columns(console, name, judged[-1] if judged else None)
     known = sum(report.known for report in result.lists.values())
     if not result.changed:
         console.print(f"Nothing new: {known} exports are known.")

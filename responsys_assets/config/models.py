@@ -21,6 +21,7 @@ from responsys_assets.config.values import (
     EnvReference,
     Identifier,
     Limit,
+    TimestampFormat,
     TimeZoneName,
 )
 
@@ -122,10 +123,19 @@ class ProfileList(Model):
     header: bool = True
     charset: NonEmpty = "utf-8"
     updated_at: NonEmpty | None = None
-    timestamp_format: NonEmpty = "%Y-%m-%d %H:%M:%S"
+    timestamp_format: TimestampFormat = "%Y-%m-%d %H:%M:%S"
     columns: dict[NonEmpty, ColumnType] = {}
     rename: dict[NonEmpty, NonEmpty] = {}
     max_rejected: Limit = Limit(percent=5.0)
+    max_shrink: Limit = Field(
+        default=Limit(percent=50.0),
+        description="How many records a full export may lose against the full one before it; "
+        "100% for any number",
+    )
+    max_odd_permissions: Limit = Field(
+        default=Limit(percent=1.0),
+        description="How many values of a permission column may be neither I nor O nor empty",
+    )
     required: bool = True
     deadline: Deadline | None = Field(
         default=None,

@@ -98,6 +98,23 @@ class FilePattern:
             return f"{{{what}}}" in self.text
         return any(field == what for _, parts in self._pieces for field, *_ in parts)
 
+    @property
+    def precision(self) -> dt.timedelta:
+        """How long the time is that a stamp names: a day, an hour, a minute, a second.
+
+        Zero without a stamp, for then it is a moment of the server's clock.
+        """
+        if not self.has_stamp:
+            return dt.timedelta()
+        for field, length in (
+            ("second", dt.timedelta(seconds=1)),
+            ("minute", dt.timedelta(minutes=1)),
+            ("hour", dt.timedelta(hours=1)),
+        ):
+            if self.has(field):
+                return length
+        return dt.timedelta(days=1)
+
     def match(self, name: str) -> NameMatch | None:
         """What a file name says, or None if it is not of this pattern."""
         if len(name) > _LONGEST_NAME or not (found := self._regex.fullmatch(name)):

@@ -109,6 +109,8 @@ class Project:
                 "columns",
                 "rename",
                 "max_rejected",
+                "max_shrink",
+                "max_odd_permissions",
             },
         )
         return {

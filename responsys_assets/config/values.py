@@ -93,6 +93,31 @@ def _deadline(value: str) -> str:
 Deadline = Annotated[str, AfterValidator(_deadline)]
 
 
+_REFUSED = {
+    "Z": "loses the zone and depends on the machine's own; use %z, which reads +02:00 and Z, or "
+    "end the format with a literal UTC",
+    "y": "guesses the century (55 would be 2055); have the export write four digits, %Y, or leave "
+    "the column text",
+    "c": "depends on the machine; write the format out",
+    "x": "depends on the machine; write the format out",
+    "X": "depends on the machine; write the format out",
+}
+_KNOWN = frozenset("aAbBdfGHIjmMpSuUVwWYz%")
+
+
+def _timestamp_format(value: str) -> str:
+    for directive in re.findall(r"%(.?)", value, re.DOTALL):
+        if directive in _REFUSED:
+            raise ValueError(f"%{directive} {_REFUSED[directive]}")
+        if directive not in _KNOWN:
+            raise ValueError(f"%{directive} is no part of a strptime format")
+    return value
+
+
+TimestampFormat = Annotated[str, StringConstraints(min_length=1), AfterValidator(_timestamp_format)]
+"""A format of `strptime` that means the same on every machine."""
+
+
 @dataclass(frozen=True)
 class Limit:
     """A share of rows (`5%`) or a number of rows (`100`)."""

@@ -150,7 +150,8 @@ class Outcome(Receipt):
 
     `reason` is a stable code, `detail` a sentence for a person. For `staged`,
     `records == staged + rejected`; `unidentified` counts rejects whose key cannot be read.
-    `columns` are the staged data columns with their types, in the order of the file.
+    `columns` are the staged data columns with their types, in the order of the file;
+    `new_columns` and `gone_columns` differ from the accepted export before it.
     `odd_permissions` counts values that are not understood and so count as opt-outs.
     `edition` counts how often it was staged anew. `match_on` are the columns of its keys,
     `spelling` the rules by which these were normalised. `zone` is the time zone in which its
@@ -171,6 +172,7 @@ class Outcome(Receipt):
     rejected_by_reason: dict[str, int] = {}
     odd_permissions: int = 0
     new_columns: tuple[str, ...] = ()
+    gone_columns: tuple[str, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
     match_on: tuple[str, ...] | None = None
     spelling: str | None = None

@@ -161,7 +161,7 @@ def _counts(exports: Sequence[Export]) -> Metadata:
 
 
 def _columns_of(accepted: Sequence[Export]) -> Metadata:
-    """Schema, lineage and new columns of the newest accepted export."""
+    """Schema, lineage, new and gone columns of the newest accepted export."""
     if not accepted or accepted[-1].outcome is None:
         return {}
     newest = accepted[-1]
@@ -175,4 +175,6 @@ def _columns_of(accepted: Sequence[Export]) -> Metadata:
     }
     if outcome.new_columns:
         found["new columns"] = ", ".join(outcome.new_columns)
+    if outcome.gone_columns:
+        found["gone columns"] = ", ".join(outcome.gone_columns)
     return found

@@ -14,10 +14,9 @@ import polars as pl
 
 from responsys_assets.consent.ledger import Counted, ListLedger
 from responsys_assets.errors import LakeError
-from responsys_assets.staged.columns import KEY_PART, PERMISSIONS, RECORD
+from responsys_assets.staged.columns import DOUBT, KEY_PART, PERMISSIONS, RECORD
 from responsys_assets.system_columns import CHANNELS
 
-DOUBT = "_doubt"
 _COUNT = "_count"
 
 

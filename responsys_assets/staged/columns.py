@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -21,6 +23,7 @@ SOURCE_LINE = "_source_line"
 RECORD = "_record"
 UPDATED_US = "_updated_us"
 PERMISSIONS = "_permissions"
+DOUBT = "_doubt"  # in holds: an opt-out that is only assumed
 KEY_PART = "_key_"
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
@@ -32,10 +35,12 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
 _DELIMITERS = {",": "comma", ";": "semicolon", "|": "pipe", "\t": "tab"}
+_UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 _LIKE_A_COLUMN = re.compile(r"[A-Z]+(_[A-Z]*)+$")
 _TRUE = ["true", "t", "yes", "y", "1"]
 _FALSE = ["false", "f", "no", "n", "0"]
 _INTEGER = r"^[+-]?[0-9]+$"
+_DIGITS = 15  # that every double keeps
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
@@ -71,6 +76,8 @@ def layout_of(
         HeldError: `duplicate_header`, `missing_column`, `no_header`, `wrong_delimiter`,
             `reserved_column`.
     """
+    named = {*source.rename, *source.columns}
+    names = [name if name in named else _seen(name) for name in names]
     columns = tuple(Column(source.name_of(name), source.type_of(name)) for name in names)
     final = [column.name for column in columns]
     missing = _missing(names, final, source, match_on)
@@ -96,6 +103,12 @@ def layout_of(
         ),
         country=country,
     )
+
+
+def _seen(name: str) -> str:
+    """A column's name without the characters at its ends that nobody sees."""
+    kept = [at for at, mark in enumerate(name) if unicodedata.category(mark) not in _UNSEEN]
+    return name[kept[0] : kept[-1] + 1] if kept else ""
 
 
 def _missing(
@@ -161,7 +174,7 @@ def _check_names(final: Sequence[str]) -> None:
             twice = "twice" if other == name else f"and {other}, which differ in case only"
             raise HeldError("duplicate_header", f"the header has column {name} {twice}")
         seen[folded] = name
-        reserved = {SOURCE_FILE, SOURCE_LINE, RECORD, UPDATED_US, PERMISSIONS}
+        reserved = {SOURCE_FILE, SOURCE_LINE, RECORD, UPDATED_US, PERMISSIONS, DOUBT}
         reserved |= {UPDATED_AT.lower(), LISTS.lower()}
         if folded in reserved or folded.startswith(KEY_PART):
             raise HeldError(
@@ -195,7 +208,7 @@ def cast(texts: pl.Series, kind: ColumnType, form: str, zone: ZoneInfo) -> Cast:
             values = _only(bare, _INTEGER).cast(pl.Int64, strict=False)
         case "number":
             values = _only(bare, _NUMBER).cast(pl.Float64, strict=False)
-            values = values.set(~values.is_finite(), None)
+            values = values.set(~values.is_finite() | _loses_digits(bare, values), None)
         case "boolean":
             values = bare.str.to_lowercase().replace_strict(
                 {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)},
@@ -209,6 +222,24 @@ def cast(texts: pl.Series, kind: ColumnType, form: str, zone: ZoneInfo) -> Cast:
         case "text":
             return Cast(texts, pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True))
     return Cast(values, values.is_null() & (bare != ""))
+
+
+def _loses_digits(texts: pl.Series, values: pl.Series) -> pl.Series:
+    """Which numbers are not what was written, because they have more digits than a double."""
+    lost = pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True)
+    doubtful = (texts.str.len_bytes() > _DIGITS) | texts.str.contains("[eE]")
+    rows = (doubtful & values.is_finite()).fill_null(value=False).arg_true()
+    if not len(rows):
+        return lost
+    pairs = zip(texts.gather(rows), values.gather(rows), strict=True)
+    return lost.scatter(rows, [not _is_exactly(text, value) for text, value in pairs])
+
+
+def _is_exactly(text: str, value: float) -> bool:
+    try:
+        return Decimal(text) == Decimal(repr(value))
+    except InvalidOperation:  # an exponent beyond all reason
+        return False
 
 
 def _only(texts: pl.Series, pattern: str) -> pl.Series:

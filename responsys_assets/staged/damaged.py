@@ -1,31 +1,41 @@
-"""What damaged records may still say: holds of ragged, misquoted, too long, undecodable ones.
+"""What damaged records may still say: ragged, misquoted, too long, undecodable ones.
 
-In a record with the wrong number of columns the values may have shifted, so its key is looked
-for several times: counted from the left, counted from the right, and with a shift between its
-parts. Records that are lines without quotes are looked at all at once, the others one by one.
+In a damaged record the values may have shifted, so its key is looked for in several ways, each
+as good as the next: counted from the left and from the right, with quotes and without, with
+another delimiter. Which of them is a key, `guesses.py` finds out. Whose record it is may stay
+unknown; the addresses in it are closed all the same, unless it plainly says that they need not.
 """
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from responsys_assets.normalise import WHITESPACE, normalise, normalise_permission
+from responsys_assets.normalise import normalise
 from responsys_assets.staged.bits import Places
 from responsys_assets.staged.charset import Bytes
-from responsys_assets.staged.columns import RECORD, Layout
-from responsys_assets.staged.fields import Pieces, binary, read_record
+from responsys_assets.staged.columns import Layout
+from responsys_assets.staged.fields import read_record
+from responsys_assets.staged.found import Found, Gathered, is_text, texts
 from responsys_assets.staged.holds import holds_frame
 from responsys_assets.staged.records import Dialect
 
-_MOST = 1 << 16  # candidates in memory
-_QUOTE, _ASCII = 34, 0x80
+_MOST = 1 << 16  # guesses in memory
+_DELIMITERS = ",;|\t"
+_ANY_DELIMITER = re.compile(r"[,;|\t\r\n]")
+_NOT_OF_ADDRESSES = re.compile(r"[\s,;|\"<>()\[\]\\:\0]+")
+_LONGEST_ADDRESS = 320  # RFC 5321
+_NUMBER = re.compile(r"\+?[0-9 ()./-]{7,24}")
+_FEWEST_DIGITS = 7
+_WIDE_AT = "\uff20"
+_UNSEEN = " \t\r\n\0\xa0\ufeff\u200b\"'"
 
 
 @dataclass(frozen=True)
@@ -43,259 +53,168 @@ class DamagedRecords:
 
 
 @dataclass(frozen=True)
-class _Candidate:
-    """Texts of a possible key (None: it cannot be read), of permissions and of addresses."""
+class _Fields:
+    """The values of a record as one way of reading tells them.
 
-    record: int
-    key: tuple[str | None, ...]
-    permissions: tuple[str, ...]
-    addresses: tuple[str, ...]
+    Counted from the left and from the right; the last or first of them may be cut, and is left out.
+    """
+
+    left: Sequence[str]
+    right: Sequence[str]
 
 
-def damaged_holds(
-    damaged: DamagedRecords, layout: Layout, dialect: Dialect
-) -> Iterator[pl.DataFrame]:
-    """Their holds in portions: one row for each possible key of a record, or one without a key."""
-    whole, starts, ends = damaged.text, damaged.starts, damaged.ends
-    odd = (whole >= _ASCII) | (whole == dialect.newline)
-    if dialect.quoted:
-        odd |= whole == _QUOTE
-    places = np.flatnonzero(odd).astype(np.int32)
-    plain = np.searchsorted(places, starts) == np.searchsorted(places, ends)
-    plain &= ~damaged.undecodable
-    lines = _Lines(damaged, layout, dialect)
-    easy = np.flatnonzero(plain)
-    for at in range(0, len(easy), _MOST):
-        yield lines.holds(easy[at : at + _MOST])
+def read_damaged(damaged: DamagedRecords, layout: Layout, dialect: Dialect) -> Iterator[Found]:
+    """What they still say, in portions."""
     reader = _Reader(layout, dialect)
-    found: list[_Candidate] = []
-    for row in np.flatnonzero(~plain):
-        record, text = int(damaged.records[row]), whole[starts[row] : ends[row]].tobytes()
-        look = reader.undecodable if damaged.undecodable[row] else reader.damaged
-        for candidate in look(record, text):
-            found.append(candidate)
-            if len(found) == _MOST:
-                yield reader.frame(found)
-                found = []
-    if found:
-        yield reader.frame(found)
-
-
-def _holds(
-    layout: Layout,
-    records: pl.Series,
-    keys: Sequence[pl.Series],
-    permissions: Sequence[pl.Series],
-    addresses: Sequence[pl.Series],
-) -> pl.DataFrame:
-    """Candidates, as they were read, as holds."""
-    frame = holds_frame(
-        layout,
-        records,
-        [
-            normalise(key, layout.columns[index].name, layout.country)
-            for key, index in zip(keys, layout.match, strict=True)
-        ],
-        pl.repeat(None, len(records), dtype=pl.Int64, eager=True),
-        permissions=[normalise_permission(said) for said in permissions],
-        addresses=[
-            normalise(address, channel.address, layout.country)
-            for address, (channel, _, _) in zip(addresses, layout.channels, strict=True)
-        ],
-    )
-    return frame.unique([RECORD, *layout.key_names], keep="first", maintain_order=True)
-
-
-def _shifts(layout: Layout) -> list[int]:
-    """From which column on to count from the right: where a separator too many or few may be."""
-    inner = sorted((index + 1 for index in layout.match[:-1]), reverse=True)
-    return [len(layout.columns), *inner, 0]
-
-
-@dataclass(frozen=True)
-class _Lines:
-    """Records that are lines of ASCII without quotes, all at once."""
-
-    damaged: DamagedRecords
-    layout: Layout
-    dialect: Dialect
-
-    @cached_property
-    def _separators(self) -> Places:
-        return np.flatnonzero(self.damaged.text == self.dialect.separator).astype(np.int32)
-
-    def holds(self, rows: NDArray[np.int64]) -> pl.DataFrame:
-        """The holds of some of the records."""
-        layout = self.layout
-        none, width = np.full(len(rows), -1), len(layout.columns)
-        found = []
-        for number, shift in enumerate(_shifts(layout)):
-            places = [self._place(rows, index, shift) for index in layout.match]
-            keys = [self._texts(rows, place) for place in places]
-            known = pl.select(
-                pl.all_horizontal(
-                    (k.str.strip_chars(WHITESPACE) != "").fill_null(False) for k in keys
-                )
-            ).to_series()
-            addresses = []
-            for _, _, index in layout.channels:
-                place = none if index is None else self._place(rows, index, shift)
-                address = self._texts(rows, place)
-                if index is not None:
-                    other = self._place(rows, index, 0 if index < shift else width)
-                    empty = (address.is_null() | (address == "")).to_numpy()
-                    address = self._texts(rows, np.where(empty, other, place))
-                addresses.append(address.fill_null(""))
-            found.append(self._frame(rows, number, keys, addresses).filter(known))
-        candidates = pl.concat(found)
-        lost = np.flatnonzero(~np.isin(rows, candidates["row"].to_numpy()))
-        nothing = pl.repeat(None, len(lost), dtype=pl.String, eager=True)
-        unknown = nothing.fill_null("")
-        candidates.vstack(
-            self._frame(
-                rows[lost], 0, [nothing] * len(layout.match), [unknown] * len(layout.channels)
-            ),
-            in_place=True,
-        )
-        candidates = candidates.sort("row", "number")
-        nowhere = pl.repeat("", len(candidates), dtype=pl.String, eager=True)
-        return _holds(
-            layout,
-            pl.Series(self.damaged.records[candidates["row"].to_numpy()]),
-            [candidates[f"key{n}"] for n in range(len(layout.match))],
-            [nowhere] * len(layout.channels),
-            [candidates[f"address{n}"] for n in range(len(layout.channels))],
-        )
-
-    @staticmethod
-    def _frame(
-        rows: NDArray[np.int64], number: int, keys: list[pl.Series], addresses: list[pl.Series]
-    ) -> pl.DataFrame:
-        return pl.DataFrame(
-            {
-                "row": rows,
-                "number": np.full(len(rows), number),
-                **{f"key{n}": key for n, key in enumerate(keys)},
-                **{f"address{n}": address for n, address in enumerate(addresses)},
-            }
-        )
-
-    def _place(self, rows: NDArray[np.int64], index: int, shift: int) -> NDArray[np.int64]:
-        """Which field of each record stands for a column: -1 if none does; see `_Reader`."""
-        first, last = self._span(rows)
-        if index < shift:  # the last field of a record that is too short may be cut
-            return np.where(index < last - first, index, -1)
-        place = last - first + 1 - len(self.layout.columns) + index
-        return np.where(place >= 1, place, -1)
-
-    def _span(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The separators of each record: the first, and the first behind it."""
-        damaged, separators = self.damaged, self._separators
-        first = np.searchsorted(separators, damaged.starts[rows])
-        return first, np.searchsorted(separators, damaged.ends[rows])
-
-    def _texts(self, rows: NDArray[np.int64], place: NDArray[np.int64]) -> pl.Series:
-        """One field of each record, null for -1."""
-        damaged = self.damaged
-        first, last = self._span(rows)
-        marks = np.append(self._separators, np.int32(0))
-        before, after = np.maximum(first + place - 1, 0), first + np.maximum(place, 0)
-        starts = np.where(
-            place > 0, marks[np.minimum(before, len(marks) - 1)] + 1, damaged.starts[rows]
-        )
-        ends = np.where(after < last, marks[np.minimum(after, len(marks) - 1)], damaged.ends[rows])
-        starts, ends = starts.astype(np.int32), ends.astype(np.int32)
-        ends = np.where(place < 0, starts, ends)
-        texts = pl.Series(binary(damaged.text, starts, ends).cast(pa.string()))
-        return texts.set(pl.Series(place < 0), None)
+    yield reader.undecodable(damaged)
+    gathered = Gathered()
+    for row in np.flatnonzero(~damaged.undecodable):
+        text = damaged.text[damaged.starts[row] : damaged.ends[row]].tobytes()
+        reader.look(int(damaged.records[row]), text.decode("utf-8", "surrogateescape"), gathered)
+        if len(gathered) >= _MOST:
+            yield gathered.found(layout)
+            gathered = Gathered()
+    if len(gathered):
+        yield gathered.found(layout)
 
 
 class _Reader:
-    """Records of any kind, one by one, as UTF-8 without their line ends."""
+    """Looks at damaged records one by one."""
 
     def __init__(self, layout: Layout, dialect: Dialect) -> None:
         self._layout = layout
         self._dialect = dialect
-        self._shifts = _shifts(layout)
+        self._width = len(layout.columns)
+        self._separator, self._newline = chr(dialect.separator), chr(dialect.newline)
+        # a separator too many or too few may stand before, behind or between the parts of a key
+        inner = sorted({index + 1 for index in layout.match[:-1]}, reverse=True)
+        self._shifts = [self._width, *inner, 0]
+        self._channels = [channel.name for channel, _, _ in layout.channels]
 
-    def damaged(self, record: int, text: bytes) -> Iterator[_Candidate]:
-        """A ragged, misquoted or too long record."""
-        yield from self._candidates(record, read_record(text, self._dialect))
-        # its other lines may be records that the damage swallowed
-        newline, separator = bytes([self._dialect.newline]), bytes([self._dialect.separator])
-        at = text.find(newline) + 1
-        while at:
-            after = text.find(newline, at) + 1
-            line = text[at : after - 1] if after else text[at:]
-            looks_whole = line.count(separator) == len(self._layout.columns) - 1
-            for candidate in self._candidates(
-                record, read_record(line.removesuffix(b"\r"), self._dialect)
-            ):
-                if looks_whole or None not in candidate.key:
-                    yield candidate
-            at = after
+    def look(self, record: int, text: str, gathered: Gathered) -> None:
+        """Gather the possible keys of a record, and the addresses that it closes."""
+        for number, piece in enumerate(self._pieces(text)):
+            keys: dict[tuple[str | None, ...], tuple[str, ...]] = {}
+            for fields in self._readings(piece):
+                for shift in self._shifts:
+                    key = tuple(self._value(fields, index, shift) for index in self._layout.match)
+                    if all(key) and key not in keys:
+                        keys[key] = self._addresses(fields, shift)
+            if not keys:
+                keys[(None,) * len(self._layout.match)] = ("",) * len(self._channels)
+            gathered.guesses += [(record, number, key, told) for key, told in keys.items()]
+            gathered.closed += [(record, *closed) for closed in self._closed(piece)]
 
-    def undecodable(self, record: int, text: bytes) -> Iterator[_Candidate]:
-        """A well-formed record with bytes that are not of the charset."""
-        fields = read_record(text, self._dialect).fields
-        yield _Candidate(
-            record,
-            tuple(_text(fields[index]) for index in self._layout.match),
-            tuple(_text(fields[at]) or "" for _, at, _ in self._layout.channels),
-            tuple(
-                "" if at is None else _text(fields[at]) or "" for _, _, at in self._layout.channels
-            ),
-        )
+    def _pieces(self, text: str) -> list[str]:
+        """What may be the record of one person each: a stray quote can make one of many lines,
+        and a lost line end one of two."""
+        lines = [line for line in text.split(self._newline) if line.strip()]
+        separators = text.count(self._separator)
+        if len(lines) > 1 and separators != self._width - 1:
+            return lines
+        joined = self._width > 1 and separators >= 2 * (self._width - 1)
+        return [text, ""] if joined else [text]
 
-    def frame(self, found: Sequence[_Candidate]) -> pl.DataFrame:
-        """Candidates as holds."""
-        layout = self._layout
+    def _readings(self, text: str) -> Iterator[_Fields]:
+        """The values of a piece, in every way in which they may have been meant."""
+        own = text.count(self._separator)
+        marks = [mark for mark in _DELIMITERS if text.count(mark) > own]
+        bare = text.replace('"', "") if self._dialect.quoted else text
+        for mark in (self._separator, *marks):
+            values = bare.split(mark)
+            yield _Fields(values[:-1], values[:0:-1])
+            if bare is not text:
+                values = _quoted(text, mark)
+                yield _Fields(values[:-1], values[:0:-1])
+                back = [value[::-1] for value in _quoted(text[::-1], mark)]
+                yield _Fields(back[:0:-1], back[:-1])
 
-        def series(values: Sequence[str | None]) -> pl.Series:
-            return pl.Series(values, dtype=pl.String)
-
-        return _holds(
-            layout,
-            pl.Series([c.record for c in found], dtype=pl.Int64),
-            [series([c.key[part] for c in found]) for part in range(len(layout.match))],
-            [series([c.permissions[n] for c in found]) for n in range(len(layout.channels))],
-            [series([c.addresses[n] for c in found]) for n in range(len(layout.channels))],
-        )
-
-    def _candidates(self, record: int, pieces: Pieces) -> list[_Candidate]:
-        """The possible keys of one damaged record; one without a key if there is none."""
-        layout = self._layout
-        shifts = self._shifts if pieces.whole else self._shifts[:1]
-        found: list[_Candidate] = []
-        for shift in shifts:
-            key = tuple(self._aligned(pieces, index, shift) for index in layout.match)
-            if all(part and part.strip() for part in key):
-                addresses = tuple(
-                    "" if index is None else self._either(pieces, index, shift)
-                    for _, _, index in layout.channels
-                )
-                nothing = ("",) * len(addresses)
-                found.append(_Candidate(record, key, nothing, addresses))
-        if not found:
-            nothing = ("",) * len(layout.channels)
-            found.append(_Candidate(record, (None,) * len(layout.match), nothing, nothing))
-        return found
-
-    def _aligned(self, pieces: Pieces, index: int, shift: int) -> str | None:
+    def _value(self, fields: _Fields, index: int, shift: int) -> str | None:
         """A column's value, counted from the left before the shift, else from the right."""
-        fields = pieces.fields
-        if index < shift:
-            # the last field of a record that is too short may be cut
-            usable = len(fields) - 1 if pieces.whole else len(fields)
-            return _text(fields[index]) if index < usable else None
-        place = len(fields) - len(self._layout.columns) + index
-        return _text(fields[place]) if place >= 1 else None
+        values, at = (
+            (fields.left, index) if index < shift else (fields.right, self._width - 1 - index)
+        )
+        value = values[at].strip() if at < len(values) else ""
+        return value if value and is_text(value) else None
 
-    def _either(self, pieces: Pieces, index: int, shift: int) -> str:
-        value = self._aligned(pieces, index, shift)
-        if not value and pieces.whole:
-            value = self._aligned(pieces, index, 0 if index < shift else len(self._layout.columns))
-        return value or ""
+    def _addresses(self, fields: _Fields, shift: int) -> tuple[str, ...]:
+        return tuple(
+            ""
+            if index is None
+            else self._value(fields, index, shift)
+            or self._value(fields, index, 0 if index < shift else self._width)
+            or ""
+            for _, _, index in self._layout.channels
+        )
+
+    def _closed(self, piece: str) -> Iterator[tuple[int, str]]:
+        """Number of the channel and text of every address that is anywhere in a piece, unless
+        each permission in it is an I."""
+        if not self._channels:
+            return
+        values = [value.strip(_UNSEEN) for value in _ANY_DELIMITER.split(piece)]
+        said = [value.upper() for value in values if len(value) == 1]
+        if "O" not in said and said.count("I") >= len(self._channels):
+            return
+        for number, channel in enumerate(self._channels):
+            if channel == "email":
+                for address in _emails(piece):
+                    yield number, address
+            elif channel == "mobile":
+                for value in values:
+                    digits = sum(map(str.isdigit, value))
+                    if digits >= _FEWEST_DIGITS and _NUMBER.fullmatch(value):
+                        yield number, value
+
+    def undecodable(self, damaged: DamagedRecords) -> Found:
+        """Well-formed records with bytes that are not of the charset: each value for itself."""
+        layout = self._layout
+        rows = np.flatnonzero(damaged.undecodable)
+        records = pl.Series(damaged.records[rows], dtype=pl.Int64)
+        values = [
+            read_record(
+                damaged.text[damaged.starts[row] : damaged.ends[row]].tobytes(), self._dialect
+            ).fields
+            for row in rows
+        ]
+        keys = [
+            normalise(
+                texts(_text(each[index]) for each in values),
+                layout.columns[index].name,
+                layout.country,
+            )
+            for index in layout.match
+        ]
+        holds = holds_frame(
+            layout,
+            records,
+            keys,
+            pl.repeat(None, len(rows), dtype=pl.Int64, eager=True),
+            permissions=[texts(_text(each[at]) for each in values) for _, at, _ in layout.channels],
+            addresses=[
+                texts("" if at is None else each[at].decode(errors="ignore") for each in values)
+                for _, _, at in layout.channels
+            ],
+        )
+        unread = pl.select(pl.any_horizontal(key.is_null() for key in keys)).to_series()
+        return Found(holds, None, records.filter(unread))
+
+
+def _emails(text: str) -> Iterator[str]:
+    """Everything that looks like an e-mail address, with and without single quotes around it."""
+    for word in _NOT_OF_ADDRESSES.split(text.replace(_WIDE_AT, "@")):
+        for name, domain in pairwise(word.split("@")):
+            address = f"{name}@{domain}"
+            if name and domain and len(address) <= _LONGEST_ADDRESS:
+                yield from dict.fromkeys((address, address.strip("'")))
+
+
+def _quoted(text: str, delimiter: str) -> list[str]:
+    """The values of a record, quotes understood as far as they make sense."""
+    try:
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:  # a line end where none may be, or a value without end
+        return []
 
 
 def _text(value: bytes) -> str | None:

@@ -17,7 +17,7 @@ from responsys_assets.staged.arrow import coded, to_arrow
 from responsys_assets.staged.bits import Places
 from responsys_assets.staged.blocks import Block
 from responsys_assets.staged.charset import Bytes
-from responsys_assets.staged.damaged import DamagedRecords, damaged_holds
+from responsys_assets.staged.damaged import DamagedRecords, read_damaged
 from responsys_assets.staged.fields import bare_ends, binary, good_fields
 from responsys_assets.staged.judge import Tally
 from responsys_assets.staged.quarantine import RAW_LIMIT, Kind, Quarantine, Rejects
@@ -91,7 +91,6 @@ class Intake:
         position.record += cut.records
         tally.records += cut.records
         tally.blank += cut.blank
-        tally.unidentified = self._quarantine.unidentified
         self._quarantine.end_block()
         if tally.records != tally.staged + tally.rejected:
             raise AssertionError("records are not all staged or rejected")
@@ -162,8 +161,8 @@ class Intake:
         records = DamagedRecords(
             text, faults.starts, ends, rejects.record, faults.kind == len(FAULTS)
         )
-        for holds in damaged_holds(records, self._reading.layout, self._reading.dialect):
-            self._quarantine.hold(holds)
+        for found in read_damaged(records, self._reading.layout, self._reading.dialect):
+            self._quarantine.guess(found)
 
     def _rejects(self, text: Bytes, cut: Cut, faults: _Faults) -> tuple[Rejects, Places]:
         """The rejects of faults in ascending order, and their ends without line ends."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from responsys_assets.lake.parquet import ParquetFile
 from responsys_assets.staged.arrow import coded, to_arrow
-from responsys_assets.staged.columns import RECORD, Layout
+from responsys_assets.staged.columns import RECORD
+from responsys_assets.staged.found import Found
+from responsys_assets.staged.guesses import Guesses
 
 RAW_LIMIT = 1 << 20
 _FLUSH_BYTES = 8 << 20
@@ -39,12 +41,13 @@ _DETAILS = {
     "too_long": f"the record is longer than 8 MiB; its first {RAW_LIMIT} bytes are kept",
     "bad_encoding": "the record has bytes that are not of the list's charset",
     "bad_integer": "not a whole number of 64 bits",
-    "bad_number": "not a finite number with a decimal point",
+    "bad_number": "not a finite number with a decimal point, or more digits than a number keeps; "
+    "declare the column text to keep them",
     "bad_boolean": "none of true false t f yes no y n 1 0",
     "bad_date": "neither an ISO date nor one of the list's timestamp_format",
-    "bad_timestamp": "not of the list's timestamp_format",
-    "bad_updated_at": "not of the list's timestamp_format",
-    "updated_at_in_future": "more than 24 hours after the export's stamp",
+    "bad_timestamp": "not of the list's timestamp_format, or not of the years 1 to 9999 in UTC",
+    "bad_updated_at": "not of the list's timestamp_format, or not of the years 1 to 9999 in UTC",
+    "updated_at_in_future": "more than 24 hours after the export was made",
     "no_match_key": "a part of the match key is empty",
 }
 
@@ -74,15 +77,14 @@ class Quarantine:
     A file exists only once there is something in it.
     """
 
-    def __init__(self, rejects: Path, holds: Path, layout: Layout) -> None:
+    def __init__(self, rejects: Path, holds: Path, guesses: Guesses) -> None:
         self._paths = {"rejects": rejects, "holds": holds}
-        self._layout = layout
+        self._guesses = guesses
         self._files: dict[str, ParquetFile] = {}
         self._kinds: dict[Kind, int] = {}
         self._rejects: list[Rejects] = []
         self._holds: list[pl.DataFrame] = []
         self._bytes = 0
-        self._last_unidentified = 0
         self.reasons: Counter[str] = Counter()
         self.unidentified = 0
 
@@ -97,14 +99,22 @@ class Quarantine:
         self._bytes += rejects.raw.nbytes + len(rejects.raw) * _REJECT_BYTES
 
     def hold(self, holds: pl.DataFrame) -> None:
-        """What rejects of a block still say (see holds.py); a record's holds follow each other."""
-        nobody = holds.filter(pl.col(self._layout.key_names[0]).is_null())[RECORD].unique().sort()
-        self.unidentified += len(nobody)
-        if len(nobody):
-            self.unidentified -= int(nobody[0] == self._last_unidentified)
-            self._last_unidentified = int(nobody[-1])
+        """What rejects of a block still say (see holds.py)."""
         self._holds.append(holds)
         self._bytes += int(holds.estimated_size())
+
+    def guess(self, found: Found) -> None:
+        """What damaged records of a block may say."""
+        self.hold(found.holds)
+        self.unidentified += len(found.unidentified)
+        if found.guesses is not None:
+            self._guesses.add(found.guesses)
+
+    def settle(self, staged: Iterable[Path]) -> None:
+        """Find out which of all guesses are keys that these staged files have."""
+        settled = self._guesses.settle(staged)
+        self.hold(settled.holds)
+        self.unidentified += len(settled.unidentified)
 
     def end_block(self) -> None:
         """Write what was gathered if it is much; in the order of the file, block by block."""
@@ -119,6 +129,7 @@ class Quarantine:
 
     def abandon(self) -> None:
         """Close the files as they are."""
+        self._guesses.abandon()
         for file in self._files.values():
             file.abandon()
 

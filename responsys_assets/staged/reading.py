@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from responsys_assets.config.models import ProfileList
+from responsys_assets.lake.exports import Export
 from responsys_assets.staged.charset import Charset
 from responsys_assets.staged.columns import (
     ARROW_TYPES,
@@ -20,6 +21,10 @@ from responsys_assets.staged.columns import (
     Layout,
 )
 from responsys_assets.staged.records import Dialect
+from responsys_assets.staged.times import DAY, micros
+
+_SECOND = 1_000_000
+_MICROSECOND = dt.timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Reading:
     zone: ZoneInfo
     file: str
     stamp: dt.datetime
+    until: int  # microseconds of UTC: what is said to be later is in the future
 
     @property
     def schema(self) -> pa.Schema:
@@ -48,3 +54,17 @@ class Reading:
                 *((name, pa.string_view()) for name in self.layout.key_names),
             ]
         )
+
+
+def latest_time(export: Export, source: ProfileList) -> int:
+    """The latest time that its records may have, as microseconds of UTC: a day after the end of
+    what its stamp names (a day, a second), or after it was written if that was later.
+
+    A server's clock is believed up to the time at which the file was here.
+    """
+    patterns = dict(source.patterns())
+    pattern = patterns.get(export.kind)
+    length = pattern.precision if pattern else dt.timedelta(days=1)
+    written = min(min(a.data.mtime, a.fetched_at.timestamp()) for a in export.arrivals)
+    end = micros(export.stamp) + length // _MICROSECOND
+    return max(end, int(written * _SECOND)) + DAY

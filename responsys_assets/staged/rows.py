@@ -9,14 +9,14 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from responsys_assets.normalise import normalise, normalise_permission
+from responsys_assets.normalise import normalise
 from responsys_assets.staged.arrow import to_arrow
 from responsys_assets.staged.columns import Cast, cast
 from responsys_assets.staged.fields import Fields
 from responsys_assets.staged.holds import holds_frame
 from responsys_assets.staged.judge import NO_KEY
 from responsys_assets.staged.reading import Reading
-from responsys_assets.staged.times import DAY, micros, to_utc
+from responsys_assets.staged.times import micros, to_utc
 
 Flags = NDArray[np.bool_]
 
@@ -25,7 +25,8 @@ Flags = NDArray[np.bool_]
 class Rows:
     """Records with their values; `typed` are the columns that are not text, by index.
 
-    `updated` is microseconds of UTC, null where it is empty or not to be believed. `faults` is 0
+    `updated` is microseconds of UTC, null where it is empty or unreadable; one that is in the
+    future is kept, for an opt-out of then must not end before. `faults` is 0
     where nothing is wrong, else an index into `reasons` (reason, column): the first one found.
     """
 
@@ -81,9 +82,8 @@ def judge_rows(fields: Fields, reading: Reading) -> Rows:
         index = layout.updated_at
         found = _moments(fields, casts, index, reading)
         note(found.unreadable, "bad_updated_at", index)
-        future = (found.values > micros(reading.stamp) + DAY).fill_null(value=False)
-        note(future, "updated_at_in_future", index)
-        updated = found.values.set(future, None)
+        updated = found.values
+        note((updated > reading.until).fill_null(value=False), "updated_at_in_future", index)
     keys = [
         normalise(fields.series(index), layout.columns[index].name, layout.country)
         for index in layout.match
@@ -112,18 +112,15 @@ def _moments(fields: Fields, casts: dict[int, Cast], index: int, reading: Readin
 
 def holds_of(rows: Rows, records: pl.Series, reading: Reading) -> pl.DataFrame:
     """What rejected well-formed records say; `records` are their ordinals."""
-    channels, country = reading.layout.channels, reading.layout.country
+    channels = reading.layout.channels
     nothing = pl.repeat("", len(records), dtype=pl.String, eager=True)
     return holds_frame(
         reading.layout,
         records,
         rows.keys,
         rows.updated,
-        permissions=[normalise_permission(rows.fields.series(index)) for _, index, _ in channels],
+        permissions=[rows.fields.series(index) for _, index, _ in channels],
         addresses=[
-            nothing
-            if index is None
-            else normalise(rows.fields.series(index), channel.address, country)
-            for channel, _, index in channels
+            nothing if index is None else rows.fields.series(index) for _, _, index in channels
         ],
     )

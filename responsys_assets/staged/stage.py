@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -25,17 +26,20 @@ from responsys_assets.lake.receipts import Outcome
 from responsys_assets.normalise import rules
 from responsys_assets.pgp.decrypt import decrypting
 from responsys_assets.progress import Advance, Progress
+from responsys_assets.staged.before import Before, Drift, before
 from responsys_assets.staged.blocks import Block, read_blocks
 from responsys_assets.staged.charset import Charset
 from responsys_assets.staged.columns import Layout, layout_of
 from responsys_assets.staged.content import Readable
+from responsys_assets.staged.guesses import Guesses
 from responsys_assets.staged.header import dialect_of, read_header
 from responsys_assets.staged.held import HeldError
 from responsys_assets.staged.intake import Intake, Position
 from responsys_assets.staged.judge import ACCEPTABLE, Tally, judge
 from responsys_assets.staged.quarantine import Quarantine
-from responsys_assets.staged.reading import Reading
+from responsys_assets.staged.reading import Reading, latest_time
 from responsys_assets.staged.runs import in_runs, row_groups
+from responsys_assets.staged.times import says_zone
 from responsys_assets.threads import Behind, ahead
 
 _BLOCKS_AHEAD = 2
@@ -72,6 +76,7 @@ class _Staged:
 
     tally: Tally
     layout: Layout
+    drift: Drift
     parquet_sha256: str
     rejects_sha256: str | None
     holds_sha256: str | None
@@ -104,7 +109,7 @@ class _Staging:
         read: _Staged | None = None
         try:
             read = self._read()
-            judge(read.tally, self._export, self._source)
+            judge(read.tally, self._export, self._source, before=self._before, drift=read.drift)
         except PgpError as error:
             if error.code in _OURS:
                 raise
@@ -146,7 +151,8 @@ class _Staging:
         ):
             first = next(blocks)
             reading, first, position = self._begin(first, charset)
-            quarantine = Quarantine(self._rejects, self._holds, reading.layout)
+            guesses = Guesses(self._workspace.file("guesses.parquet"), reading.layout)
+            quarantine = Quarantine(self._rejects, self._holds, guesses)
             stack.callback(quarantine.abandon)
             parquet = ParquetFile(self._parquet, reading.schema, reading.layout.key_names)
             stack.callback(parquet.abandon)
@@ -155,8 +161,12 @@ class _Staging:
                 told = _telling(itertools.chain([first], blocks), advance)
                 for run in in_runs(intake.batches(told)):
                     sorter.put(run)
+            digest = parquet.close()
+            quarantine.settle([self._parquet, *self._before.rows])
+            intake.tally.unidentified = quarantine.unidentified
             rejects, holds = quarantine.close()
-            return _Staged(intake.tally, reading.layout, parquet.close(), rejects, holds)
+            drift = self._before.drift([column.name for column in reading.layout.columns])
+            return _Staged(intake.tally, reading.layout, drift, digest, rejects, holds)
 
     def _begin(self, first: Block, charset: Charset) -> tuple[Reading, Block, Position]:
         """What the first block says about the file, and where its records begin."""
@@ -169,7 +179,16 @@ class _Staging:
         project = self._project
         match_on = project.config.profiles.match_columns
         layout = layout_of(names, source, match_on, project.country)
-        reading = Reading(source, layout, dialect, charset, project.zone, export.file, export.stamp)
+        reading = Reading(
+            source,
+            layout,
+            dialect,
+            charset,
+            project.zone,
+            export.file,
+            export.stamp,
+            until=latest_time(export, source),
+        )
         position = Position(
             byte=first.skipped + int(charset.offsets(first.text, np.array([begin], np.int32))[0]),
             line=1 + head.count(bytes([dialect.newline]), 0, begin),
@@ -186,7 +205,7 @@ class _Staging:
                 "zone": self._zone(read.layout),
                 "odd_permissions": read.tally.odd_permissions.total(),
                 "columns": columns,
-                "new_columns": self._new_columns([name for name, _ in columns]),
+                **read.drift.told,
                 "parquet_sha256": read.parquet_sha256,
                 "holds_sha256": read.holds_sha256,
                 "rejects_sha256": read.rejects_sha256,
@@ -203,7 +222,11 @@ class _Staging:
         outcome = self._outcome(state, error.code, detail)
         if read is not None:
             outcome = outcome.model_copy(
-                update={**_counts(read.tally), "rejects_sha256": read.rejects_sha256}
+                update={
+                    **_counts(read.tally),
+                    **read.drift.told,
+                    "rejects_sha256": read.rejects_sha256,
+                }
             )
         return self._publish(outcome)
 
@@ -230,8 +253,9 @@ class _Staging:
 
     def _zone(self, layout: Layout) -> str | None:
         """The zone of wall-clock times of update; None if there are none."""
-        wall_clock = layout.updated_at is not None and "%z" not in self._source.timestamp_format
-        return self._project.config.account.timezone if wall_clock else None
+        if layout.updated_at is None or says_zone(self._source.timestamp_format):
+            return None
+        return self._project.config.account.timezone
 
     def _keep_settings(self) -> None:
         """What the digest of the settings stands for, so that an edit can be explained."""
@@ -260,18 +284,9 @@ class _Staging:
             decided_at=self._project.now(),
         )
 
-    def _new_columns(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Columns that the accepted export before this one did not have."""
-        export = self._export
-        before = [
-            other.outcome
-            for other in read_exports(self._lake, export.list_name)
-            if other.accepted and other.order < export.order
-        ]
-        if not before or before[-1] is None:
-            return ()
-        known = {name for name, _ in before[-1].columns}
-        return tuple(name for name in names if name not in known)
+    @cached_property
+    def _before(self) -> Before:
+        return before(self._export, read_exports(self._lake, self._export.list_name))
 
 
 def _counts(tally: Tally) -> dict[str, Any]:

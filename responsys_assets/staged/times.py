@@ -29,6 +29,9 @@ _HOURS = 200 * 8766
 _UNKNOWN = np.iinfo(np.int64).min
 _UNEVEN = _UNKNOWN + 1  # the offset changes within the hour
 _UTC = ZoneInfo("UTC")
+_YEAR_1 = -62_135_596_800_000_000
+_YEAR_10000 = 253_402_300_800_000_000
+_ENDS_IN_UTC = re.compile(r"(?:%[A-Za-z]|[^A-Za-z%])(?:Z|UTC|GMT)$")
 
 _DIRECTIVE = re.compile(r"%(.)", re.DOTALL)
 _ALIKE = frozenset("YmdHMSbByIpz")  # directives that polars reads as strptime does
@@ -75,13 +78,21 @@ def _offset(zone: ZoneInfo, local: int) -> int:
     return offset // _MICROSECOND if offset is not None else 0
 
 
+def says_zone(form: str) -> bool:
+    """Whether times of a format are moments, and not those of a clock on a wall somewhere."""
+    return "%z" in form or _ENDS_IN_UTC.search(form) is not None
+
+
 def parse_timestamps(texts: pl.Series, form: str, zone: ZoneInfo) -> pl.Series:
     """UTC microseconds (Int64) of texts without surrounding spaces; null if unreadable.
 
-    Means what `datetime.strptime` means, with the local time of `zone` unless `%z` says more.
-    Polars reads what both read alike; what it cannot read or might read otherwise goes to
-    strptime itself.
+    Means what `datetime.strptime` means, with the local time of `zone` unless `%z` says more or
+    the format ends with a literal Z, UTC or GMT. Polars reads what both read alike; what it
+    cannot read or might read otherwise goes to strptime itself. What is not of the years 1 to
+    9999 in UTC cannot be read: most readers of Parquet cannot either.
     """
+    if _ENDS_IN_UTC.search(form):
+        zone = _UTC
     fast = _for_polars(form)
     if fast is None:
         read, doubtful = None, texts != ""
@@ -102,6 +113,7 @@ def parse_timestamps(texts: pl.Series, form: str, zone: ZoneInfo) -> pl.Series:
             found = exact[text]
             known[row] = found is not None
             utc[row] = found or 0
+    known &= (utc >= _YEAR_1) & (utc < _YEAR_10000)
     return pl.select(
         pl.when(pl.Series(known, dtype=pl.Boolean)).then(pl.Series(utc, dtype=pl.Int64))
     ).to_series()

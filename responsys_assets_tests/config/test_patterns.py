@@ -70,3 +70,17 @@ def test_a_rendered_name_is_read_back(moment: dt.datetime) -> None:
 def test_deliveries_may_name_the_change_and_the_sequence() -> None:
     pattern = FilePattern("x_{seq}_{change}.csv")
     assert pattern.render(dt.datetime(2026, 1, 1), change="add", seq=7) == "x_7_add.csv"  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("pattern", "length"),
+    [
+        ("C_{YYYYMMDD}.csv", dt.timedelta(days=1)),
+        ("C_{YYYYMMDD}_{HH}.csv", dt.timedelta(hours=1)),
+        ("C_{YYYYMMDD_HH24MI}.csv", dt.timedelta(minutes=1)),
+        ("C_{YYYYMMDD}_{HHMISS}.csv", dt.timedelta(seconds=1)),
+        ("C.csv", dt.timedelta(0)),
+    ],
+)
+def test_a_stamp_names_a_time_of_some_length(pattern: str, length: dt.timedelta) -> None:
+    assert FilePattern(pattern).precision == length

@@ -22,6 +22,7 @@ from responsys_assets.exported.poll import doubted
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.receipts import Arrival, Outcome, RemoteFile
+from responsys_assets.staged.before import before
 from responsys_assets.staged.held import HeldError
 from responsys_assets.staged.judge import Tally, judge
 from responsys_assets_tests.scorecard import examples
@@ -217,7 +218,9 @@ class World:
             decided_at=self.now,
         )
         try:
-            judge(Tally(records(int(export.sha256))), export, self.lists[name])
+            nothing = before(export, ())
+            tally, drift = Tally(records(int(export.sha256))), nothing.drift(())
+            judge(tally, export, self.lists[name], before=nothing, drift=drift)
         except HeldError as error:
             outcome = outcome.model_copy(update={"state": "held", "reason": error.code})
         return replace(export, outcome=outcome)

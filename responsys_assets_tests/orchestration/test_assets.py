@@ -94,6 +94,17 @@ def test_columns_are_traced_from_the_file_to_the_delivery(world: World) -> None:
     assert schema.schema.columns[0].name == "CUSTOMER_ID_"
 
 
+def test_new_and_gone_columns_are_in_the_metadata_of_the_list(world: World) -> None:
+    world.send("CORE_20261119.csv", ANN)
+    assert world.run("exported/core", "staged/core", day="2026-11-19").success
+    path = world.send("CORE_20261120.csv", ANN)
+    path.write_text(path.read_text().replace("CITY_", "TOWN"))
+    metadata = materialised(world.run("exported/core", "staged/core", day=TODAY))
+    found = metadata["staged/core"].metadata
+    assert found["new columns"].value == "TOWN"
+    assert found["gone columns"].value == "CITY_"
+
+
 def test_no_metadata_check_or_log_holds_anything_of_a_person(world: World) -> None:
     world.send("CORE_20261120.csv", "1,canary@example.com,I,Rome", "9,canary@example.com")
     world.send("WEB_20261120.csv", "2,canary@example.com,maybe,Paris", count=7)

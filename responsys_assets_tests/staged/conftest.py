@@ -17,7 +17,7 @@ from responsys_assets.config.models import Config
 from responsys_assets.config.project import Project
 from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
-from responsys_assets.lake.receipts import Action, Arrival, Outcome, RemoteFile, Verdict
+from responsys_assets.lake.receipts import Action, Arrival, Kind, Outcome, RemoteFile, Verdict
 from responsys_assets.progress import SILENT
 from responsys_assets.staged.stage import stage
 
@@ -88,20 +88,25 @@ class Bench:
         return Project(config, self.folder / "responsys.yaml", self.env, now=lambda: NOW)
 
     def arrive(
-        self, content: bytes, *, stamp: dt.datetime = STAMP, ready: Mapping[str, Any] | None = None
+        self,
+        content: bytes,
+        *,
+        stamp: dt.datetime = STAMP,
+        mtime: float = 1.0,
+        kind: Kind = "full",
+        ready: Mapping[str, Any] | None = None,
     ) -> Export:
         """Put an export into the lake as fetching does; `ready` are fields of its receipt."""
         arrival = Arrival(
             list="core",
             server="here",
             folder="",
-            kind="full",
+            kind=kind,
             stamp=stamp,
-            data=RemoteFile(name=f"C_{stamp:%Y%m%d}.csv", size=len(content), mtime=1.0),
+            data=RemoteFile(name=f"C_{stamp:%Y%m%d}.csv", size=len(content), mtime=mtime),
             ready=None,
             sha256=hashlib.sha256(content).hexdigest(),
-            fetched_at=NOW,
-            **{"ready_text": None, **(ready or {})},
+            **{"ready_text": None, "fetched_at": NOW, **(ready or {})},
         )
         folder = self.lake.exported("core") / arrival.day.isoformat() / arrival.sha256[:12]
         with self.lake.writing(), self.lake.workspace() as work:
@@ -143,11 +148,18 @@ class Bench:
         content: bytes,
         *,
         stamp: dt.datetime = STAMP,
+        mtime: float = 1.0,
         ready_text: str | None = None,
         **settings: Any,
     ) -> Staged:
         """Stage one export under a list's settings."""
-        export = self.arrive(content, stamp=stamp, ready={"ready_text": ready_text})
+        export = self.arrive(
+            content,
+            stamp=stamp,
+            mtime=mtime,
+            kind=settings.get("export", "full"),
+            ready={"ready_text": ready_text},
+        )
         return self.judge(export, self.project(**settings))
 
 

@@ -47,7 +47,7 @@ def main(folder: Path, seconds: int, seed: int) -> None:
         form = FORMS[which]
         head = (form.separator.join(form.names) + form.newline).encode()
         file = File(form, head + data[1:], len(head), [])
-        staged = bench.judge(bench.arrive(file.content), projects[which])
+        staged = bench.judge(bench.arrive(file.content, kind="incremental"), projects[which])
         if has_other_lines(file):
             assert staged.outcome.state == "staged" or staged.outcome.reason in HELD_BY_HEAD
         else:

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from responsys_assets.lake.exports import Export
 from responsys_assets.staged.blocks import read_blocks
 from responsys_assets_tests.scorecard import Cases, size
 from responsys_assets_tests.staged.conftest import Bench, Staged
@@ -129,6 +130,12 @@ def check_untouched_records(file: File, staged: Staged) -> None:
         assert want in have or key in swallowed or record.values[0].encode() in swallowed
 
 
+def increment(bench: Bench, file: File) -> Export:
+    """The file as an increment, for damage may leave no record of it."""
+    said = {"ready_text": str(len(file.records))}
+    return bench.arrive(file.content, kind="incremental", ready=said)
+
+
 def blocks(monkeypatch: pytest.MonkeyPatch, chance: Random) -> None:
     size = chance.choice([8 << 20, 8 << 20, 700, 90])  # the first one has to hold the header
     monkeypatch.setattr(read_blocks, "__defaults__", (size,))
@@ -145,7 +152,7 @@ def test_every_record_of_a_damaged_file_is_staged_or_rejected_where_it_is(
     for chance in cases.draw(40, 1250):
         blocks(monkeypatch, chance)
         file = damage(well_formed(chance), chance)
-        export = bench.arrive(file.content, ready={"ready_text": str(len(file.records))})
+        export = increment(bench, file)
         staged = bench.judge(export, bench.project(**file.form.settings))
         if has_other_lines(file):
             assert staged.outcome.state == "staged" or staged.outcome.reason in HELD_BY_HEAD
@@ -164,7 +171,7 @@ def test_a_damaged_file_with_another_number_of_records_is_held(
     """Fails when `judge` does not compare the count of the ready file."""
     for chance in cases.draw(10, 100):
         file = damage(well_formed(chance), chance)
-        export = bench.arrive(file.content, ready={"ready_text": str(len(file.records))})
+        export = increment(bench, file)
         project = bench.project(**file.form.settings, ready={}, settle=None)
         staged = bench.judge(export, project)
         if has_other_lines(file):
@@ -184,7 +191,7 @@ def test_a_file_with_any_head_is_staged_or_held_for_a_reason(bench: Bench, cases
         file = well_formed(chance)
         file.head = len(file.form.mark)
         broken = damage(file, chance)
-        staged = bench.stage(broken.content, **file.form.settings)
+        staged = bench.stage(broken.content, **file.form.settings, export="incremental")
         outcome = staged.outcome
         assert outcome.state == "staged" or outcome.reason in HELD_BY_HEAD
         assert outcome.records == outcome.staged + outcome.rejected

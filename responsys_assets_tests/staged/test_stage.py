@@ -21,14 +21,14 @@ from responsys_assets_tests.staged.conftest import DIRTY, lines
 Bench = Any
 
 
-def test_an_empty_file_without_a_header_line_has_no_records(bench: Bench) -> None:
-    staged = bench.stage(b"", header=False, columns={"id": "text"})
+def test_an_empty_increment_without_a_header_line_has_no_records(bench: Bench) -> None:
+    staged = bench.stage(b"", header=False, columns={"id": "text"}, export="incremental")
     assert (staged.outcome.state, staged.outcome.records, staged.data) == ("staged", 0, [])
 
 
-def test_a_file_with_nothing_but_a_header_has_no_records(bench: Bench) -> None:
+def test_an_increment_with_nothing_but_a_header_has_no_records(bench: Bench) -> None:
     for content in (b"id,v", b"id,v\n", b"\n\nid,v\r\n\r\n"):
-        staged = bench.stage(content)
+        staged = bench.stage(content, export="incremental")
         assert (staged.outcome.state, staged.outcome.records) == ("staged", 0)
         assert staged.rows == []
 

@@ -156,3 +156,47 @@ def test_dates_are_iso_or_the_date_part_of_the_timestamp_format() -> None:
 )
 def test_the_date_part_of_a_format(form: str, part: str | None) -> None:
     assert date_part(form) == part
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("%Y-%m-%dT%H:%M:%SZ", "2026-07-01T10:00:00Z"),
+        ("%Y-%m-%dT%H:%M:%S.%fZ", "2026-07-01T10:00:00.0Z"),
+        ("%Y-%m-%d %H:%M:%S UTC", "2026-07-01 10:00:00 UTC"),
+        ("%Y-%m-%d %H:%M:%S GMT", "2026-07-01 10:00:00 gmt"),
+        ("%Y-%m-%dT%H:%M:%S%z", "2026-07-01T12:00:00+0200"),
+    ],
+)
+def test_a_literal_utc_at_the_end_of_a_format_is_utc(form: str, text: str) -> None:
+    """Fails when `parse_timestamps` does not ask `_ENDS_IN_UTC`."""
+    moment = micros(dt.datetime(2026, 7, 1, 10, tzinfo=dt.UTC))
+    assert parse_timestamps(pl.Series([text]), form, NEW_YORK).to_list() == [moment]
+
+
+def test_a_word_that_ends_in_z_is_no_zone() -> None:
+    (found,) = parse_timestamps(
+        pl.Series(["2026-07-01 10:00 BLITZ"]), "%Y-%m-%d %H:%M BLITZ", NEW_YORK
+    )
+    assert found == micros(dt.datetime(2026, 7, 1, 14, tzinfo=dt.UTC))
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "readable"),
+    [
+        ("9999-12-31 23:59:59", "America/New_York", False),
+        ("9999-12-31 18:59:59", "America/New_York", True),
+        ("9999-12-31 23:59:59", "UTC", True),
+        ("9999-12-31 23:59:59", "Asia/Kathmandu", True),
+        ("0001-01-01 00:00:00", "Asia/Kathmandu", False),
+        ("0001-01-01 00:00:00", "UTC", True),
+    ],
+)
+def test_a_time_that_has_no_year_of_four_digits_in_utc_cannot_be_read(
+    text: str, zone: str, readable: bool
+) -> None:
+    """Fails when `parse_timestamps` lets years above 9999 through."""
+    (found,) = parse_timestamps(pl.Series([text]), "%Y-%m-%d %H:%M:%S", ZoneInfo(zone))
+    assert (found is not None) == readable
+    if found is not None:
+        assert (EPOCH + dt.timedelta(microseconds=found)).year in (1, 9999)
