@@ -24,7 +24,12 @@ SEGMENT = {
     "channel": "email",
     "columns": ["CUSTOMER_ID_", "CITY_", "POINTS"],
 }
-DELIVERY = {"segment": "gold", "to": "outbox", "file": "gold_{YYYYMMDD}_{HHMISS}.csv"}
+DELIVERY = {
+    "segment": "gold",
+    "to": "outbox",
+    "file": "gold_{YYYYMMDD}_{HHMISS}.csv",
+    "guard": "none",  # for a handful of people every change is a large one
+}
 
 
 @dataclass
@@ -44,7 +49,8 @@ class Line:
     def configure(self, *, segment: dict[str, Any] | None = None, **delivery: Any) -> None:
         """Set the delivery `gold`: DELIVERY changed by keys, a None removes one."""
         found = {**DELIVERY, **delivery}
-        lists = {"columns": {"POINTS": "integer", "SCORE": "number"}}
+        # profiles are written straight into the lake, so the list never has an export
+        lists = {"columns": {"POINTS": "integer", "SCORE": "number"}, "required": False}
         self.keys |= {
             "servers": {
                 "files": {"type": "local", "path": "./files"},
