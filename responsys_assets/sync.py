@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from responsys_assets.config.project import Project
+from responsys_assets.deliveries import deliver as deliveries
 from responsys_assets.deliveries.plan import plan
-from responsys_assets.deliveries.send import send
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.errors import ExitCode
 from responsys_assets.ingest import ListReport, ingest
@@ -99,14 +99,8 @@ def deliver_one(
     name: str,
     *,
     deliver: bool = True,
-    release: bool = False,
     progress: Progress = SILENT,
 ) -> DeliveryResult:
     """Plan a delivery and, unless it is held or unchanged, send it."""
-    with lake.writing(progress.say):
-        planned = plan(project, lake, name, progress)
-        if not deliver or planned.state not in ("planned", "held"):
-            return planned
-        if planned.state == "held" and not release:
-            return planned
-        return send(project, lake, name, release=release, progress=progress)
+    do = deliveries.deliver if deliver else plan
+    return do(project, lake, name, progress=progress)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from typing import Any, cast
 
 import click
 from rich.console import Console
 
-from responsys_assets.commands.cli import Command, Reply, State, known_name, lake_of, pass_state
+from responsys_assets.commands.cli import (
+    Command,
+    Reply,
+    State,
+    known_name,
+    lake_of,
+    pass_state,
+    user_name,
+)
 from responsys_assets.commands.terminal import table
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ConfigError
@@ -122,7 +128,7 @@ def _decide(project: Project, list_name: str, action: Action, file: str, why: st
     with lake.writing():
         export = _named(read_exports(lake, list_name), list_name, action, file)
         verdict = Verdict(
-            export_id=export.export_id, action=action, who=_user(), when=project.now(), why=why
+            export_id=export.export_id, action=action, who=user_name(), when=project.now(), why=why
         )
         number = len(list(export.folder.glob("*.verdict.json"))) + 1
         path = export.folder / f"{number:04d}.verdict.json"
@@ -161,10 +167,3 @@ def _named(exports: list[Export], list_name: str, action: Action, file: str) -> 
     raise ConfigError(
         "not_applicable", f"{file} is {named[-1].state}; {action} is for one that is {allowed}"
     )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without an entry for this user
-        return str(os.getuid())

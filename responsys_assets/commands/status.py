@@ -9,9 +9,10 @@ import click
 from rich.console import Console
 
 from responsys_assets.commands.cli import Command, Reply, State, lake_of, pass_state
-from responsys_assets.commands.deliver import show_held
+from responsys_assets.commands.deliver import show_held, show_left
 from responsys_assets.commands.exports import export_json, exports_table
 from responsys_assets.commands.terminal import table
+from responsys_assets.deliveries.receivers import Receivers
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.deliveries.status import DeliveryStatus
 from responsys_assets.deliveries.status import status as delivery_status
@@ -36,6 +37,7 @@ def status_command(state: State) -> Reply:
     profiles = SnapshotStore(lake.profiles()).current()
     segments = {name: SnapshotStore(lake.segment(name)).current() for name in config.segments}
     deliveries = {name: delivery_status(project, lake, name) for name in config.deliveries}
+    left = Receivers(project, lake).left()
     document = {
         "account": config.account.name,
         "lake": str(lake.root.absolute()),
@@ -43,6 +45,7 @@ def status_command(state: State) -> Reply:
         "profiles": _snapshot_json(profiles),
         "segments": {name: _snapshot_json(found) for name, found in segments.items()},
         "deliveries": {name: _delivery_json(found) for name, found in deliveries.items()},
+        "left_receivers": [each.as_json() for each in left],
     }
 
     def show(console: Console) -> None:
@@ -58,6 +61,7 @@ def status_command(state: State) -> Reply:
         ]
         console.print(table(("snapshot", "rows", "made (UTC)"), rows))
         _show_deliveries(console, deliveries)
+        show_left(console, left)
 
     return Reply(document, show, ExitCode.WAITING if any(overdue.values()) else ExitCode.DONE)
 

@@ -9,9 +9,10 @@ from rich.console import Console
 
 from responsys_assets.commands.cli import Command, Reply, State, known_name, pass_state
 from responsys_assets.commands.dagster_home import tell_dagster
-from responsys_assets.commands.deliver import deliveries_table, show_held
+from responsys_assets.commands.deliver import deliveries_table, show_held, show_left
 from responsys_assets.commands.status import show_late
 from responsys_assets.commands.terminal import table
+from responsys_assets.deliveries.receivers import Receivers
 from responsys_assets.errors import ExitCode
 from responsys_assets.exported.deadlines import late_lists
 from responsys_assets.lake.lake import Lake
@@ -35,13 +36,18 @@ def sync_command(state: State, no_deliver: bool, lists: tuple[str, ...]) -> Repl
     result = sync(project, lists=lists or None, deliver=not no_deliver, progress=state.progress)
     seconds = time.monotonic() - began
     tell_dagster(project, state.progress)
-    overdue = late_lists(project, Lake(project.lake_path))
+    lake = Lake(project.lake_path)
+    overdue, left = late_lists(project, lake), Receivers(project, lake).left()
 
     def show(console: Console) -> None:
         show_sync(console, result, seconds)
         show_late(console, overdue)
+        show_left(console, left)
 
-    late = {"late": {each.list_name: each.as_json() for each in overdue}}
+    late = {
+        "late": {each.list_name: each.as_json() for each in overdue},
+        "left_receivers": [each.as_json() for each in left],
+    }
     done = ExitCode.WAITING if overdue else ExitCode.DONE
     return Reply(result.as_json() | late, show, result.exit_code or done)
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from responsys_assets.config.project import Project
+from responsys_assets.deliveries import deliver
 from responsys_assets.deliveries.plan import plan
-from responsys_assets.deliveries.send import send
+from responsys_assets.deliveries.send import Release, send
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.lake.lake import Lake
 from responsys_assets.segments.refresh import refresh
@@ -82,14 +83,16 @@ class Line:
         return plan(project, self.lake, "gold")
 
     def send(self, *, release: bool = False) -> DeliveryResult:
-        return send(self.project(), self.lake, "gold", release=release)
+        word = Release("ann") if release else None
+        return send(self.project(), self.lake, "gold", release=word)
 
     def deliver(self, people: Sequence[dict[str, Any]] | None = None) -> DeliveryResult:
         """New profiles, if given, then what a sync does with the delivery."""
         if people is not None:
             self.profiles(people)
-        planned = self.plan()
-        return self.send() if planned.state == "planned" else planned
+        project = self.project()
+        refresh(project, self.lake, "gold")
+        return deliver.deliver(project, self.lake, "gold")
 
     def files(self, folder: str = "") -> dict[str, str]:
         """What is in the outbox, hidden names included."""
