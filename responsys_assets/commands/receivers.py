@@ -48,7 +48,7 @@ def deliveries_command(state: State, name: str | None, closing: bool, target: st
         raise ConfigError(
             "unknown_target", f"{name or 'no delivery'} has no {where}; those left are {known}"
         )
-    results = [close(project, lake, each, state.progress) for each in chosen]
+    results = [close(project, lake, each.target, state.progress) for each in chosen]
     document: dict[str, Any] = {
         "closed": [
             {**each.as_json(), "removed": result.removed, "files": list(result.files)}

@@ -7,12 +7,12 @@ import polars as pl
 from responsys_assets.config.project import Project
 from responsys_assets.config.targets import Target
 from responsys_assets.deliveries.plans import Plans
-from responsys_assets.deliveries.receivers import ROWS, Received
+from responsys_assets.deliveries.receivers import ROWS, Received, Receivers
 from responsys_assets.deliveries.removals import publish_removals
 from responsys_assets.deliveries.render import UnrenderableError
 from responsys_assets.deliveries.rows import key_columns
 from responsys_assets.deliveries.send import transfer
-from responsys_assets.deliveries.settle import settle_half_sent
+from responsys_assets.deliveries.settle import settle, settle_half_sent
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.errors import ConfigError, DeliveryError
 from responsys_assets.lake.lake import Lake
@@ -23,33 +23,38 @@ CLOSING = "closing"
 
 
 def close(
-    project: Project, lake: Lake, received: Received, progress: Progress = SILENT
+    project: Project, lake: Lake, target: Target, progress: Progress = SILENT
 ) -> DeliveryResult:
     """Remove everybody at a receiver: a file of removals, or an empty one for `mode: full`.
 
     Written as what was delivered there last, with the same columns, names and encryption.
 
     Raises:
-        ConfigError: if the configuration still delivers there, or lacks the server or a key.
+        ConfigError: if the configuration still delivers there, or lacks the server or a key; if
+            nothing was ever delivered there.
         ServerError: if the destination cannot take it; it may be closed again.
     """
-    _require_closable(project, received)
     with lake.writing(progress.say):
-        plans = Plans(project, lake, received.delivery, received.target)
+        received = Receivers(project, lake).last(target)
+        if received is None:
+            raise ConfigError("unknown_target", f"nothing was ever delivered to {target}")
+        _require_closable(project, received)
+        plans = Plans(project, lake, received.delivery, target)
         settle_half_sent(plans)
         plan = plans.waiting()
-        if plan is None or plan.manifest["inputs"].get("part") != CLOSING:
-            plan = _publish(plans)
-        if plan is not None:
-            transfer(plans, plan, progress)
-        last = plan or plans.delivered()
-        return plans.result(last) if last else DeliveryResult(received.delivery, "unchanged")
+        if plan is not None and plan.manifest["inputs"].get("part") != CLOSING:
+            if plans.journal(plan).started:
+                settle(plans, plan)
+            plan = None
+        base = plans.delivered() or received.plan
+        if base.manifest.get("closed"):
+            return plans.result(base)
+        plan = plan or _publish(plans, base)
+        transfer(plans, plan, progress)
+        return plans.result(plan)
 
 
-def _publish(plans: Plans) -> Snapshot | None:
-    base = plans.delivered()
-    if base is None or base.manifest.get("closed"):
-        return None
+def _publish(plans: Plans, base: Snapshot) -> Snapshot:
     keys = pl.read_parquet(base.path / ROWS, columns=key_columns(base), glob=False)
     inputs = {"part": CLOSING, "base": base.name, "match_on": base.manifest["inputs"]["match_on"]}
     try:

@@ -101,22 +101,23 @@ class Receivers:
             (folder / MANIFEST).write_text(json.dumps({**plan.manifest, **said}, indent=2) + "\n")
             work.publish_folder(folder, store.root / plan.name)
         store.point_to(work, plan.name)
-        for name in store.names():
-            if name != plan.name:
-                with disk_errors(f"cannot remove {name}"):
-                    (store.root / name).rename(work.path / f"old-{name}")
+        before = [name for name in store.names() if name != plan.name]
+        for name in before[:-1]:  # somebody may be reading the last one
+            with disk_errors(f"cannot remove {name}"):
+                (store.root / name).rename(work.path / f"old-{name}")
 
     @property
     def _root(self) -> Path:
         return self._lake.root / "receivers"
 
     def _known(self) -> Iterator[Received]:
-        for manifest in self._root.glob(f"*/*/{MANIFEST}"):
-            yield _read(manifest, None, manifest.stat().st_mtime_ns)
+        """First from the plans, which have their files beside them."""
         for journal in (self._lake.root / "deliveries").glob("*/*/journal/delivered.json"):
             manifest = journal.parents[1] / MANIFEST
             if manifest.is_file():
                 yield _read(manifest, journal, manifest.stat().st_mtime_ns)
+        for manifest in self._root.glob(f"*/*/{MANIFEST}"):
+            yield _read(manifest, None, manifest.stat().st_mtime_ns)
 
 
 def share(source: Path, target: Path) -> None:
