@@ -50,6 +50,7 @@ def plan(project: Project, lake: Lake, name: str, progress: Progress = SILENT) -
     with lake.writing(progress.say):
         plans = Plans(project, lake, name)
         settle_half_sent(plans)
+        plans.complete_record()
         source = read_source(project, lake, name)
         waiting = plans.waiting()
         if waiting is not None and source.made(waiting):

@@ -94,11 +94,18 @@ class Plans:
 
     def record(self, plan: Snapshot) -> None:
         """The destination has all of it: the plan becomes the next base."""
-        at = self.project.now().isoformat(timespec="seconds")
-        with self.lake.workspace() as work:
-            self.receivers.record(work, self.name, plan, at)
-            self.journal(plan).note("delivered")
-            self.store.point_to(work, plan.name)
+        self.journal(plan).note("delivered")
+        self.complete_record()
+
+    def complete_record(self) -> None:
+        """Write what a crash, a loss or an older version left out of the record."""
+        received = self.receivers.last(self.target)
+        if received is None:
+            return
+        self.receivers.remember(received)
+        if received.path.parent == self.store.root and not self.store.points_to(received.path.name):
+            with self.lake.workspace() as work:
+                self.store.point_to(work, received.path.name)
 
     def remove(self, plan: Snapshot) -> None:
         """Remove a plan, by a rename first: it is there whole or not at all."""

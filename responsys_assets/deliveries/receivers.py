@@ -89,22 +89,20 @@ class Receivers:
             if target not in configured and received.rows and not received.closed
         ]
 
-    def record(self, work: Workspace, delivery: str, plan: Snapshot, at: str) -> None:
-        """The receiver has all of this plan now."""
-        target = Target.of_manifest(plan.manifest)
+    def remember(self, received: Received) -> None:
+        """Keep what the receiver has apart from the plan that brought it."""
+        name, target = received.path.name, received.target
         store = SnapshotStore(self._root / target.key)
-        if not (store.root / plan.name).exists():
-            folder = work.folder("receiver")
-            share(plan.path / ROWS, folder / ROWS)
-            rows = [each for each in plan.manifest["files"] if each["name"] == ROWS]
-            said = {"delivery": delivery, "delivered_at": at, "files": rows}
-            (folder / MANIFEST).write_text(json.dumps({**plan.manifest, **said}, indent=2) + "\n")
-            work.publish_folder(folder, store.root / plan.name)
-        store.point_to(work, plan.name)
-        before = [name for name in store.names() if name != plan.name]
-        for name in before[:-1]:  # somebody may be reading the last one
-            with disk_errors(f"cannot remove {name}"):
-                (store.root / name).rename(work.path / f"old-{name}")
+        before = [each for each in store.names() if each != name]
+        if store.points_to(name) and not before[1:]:
+            return
+        with self._lake.workspace() as work:
+            if not (store.root / name).exists():
+                work.publish_folder(_copied(work, received), store.root / name)
+            store.point_to(work, name)
+            for each in before[:-1]:  # somebody may be reading the last one
+                with disk_errors(f"cannot remove {each}"):
+                    (store.root / each).rename(work.path / f"old-{each}")
 
     @property
     def _root(self) -> Path:
@@ -118,6 +116,16 @@ class Receivers:
                 yield _read(manifest, journal, manifest.stat().st_mtime_ns)
         for manifest in self._root.glob(f"*/*/{MANIFEST}"):
             yield _read(manifest, None, manifest.stat().st_mtime_ns)
+
+
+def _copied(work: Workspace, received: Received) -> Path:
+    """The rows of a plan and what is to be known of them, in a folder to be published."""
+    folder, manifest = work.folder("receiver"), received.plan.manifest
+    share(received.path / ROWS, folder / ROWS)
+    rows = [each for each in manifest["files"] if each["name"] == ROWS]
+    said = {"delivery": received.delivery, "delivered_at": received.at, "files": rows}
+    (folder / MANIFEST).write_text(json.dumps({**manifest, **said}, indent=2) + "\n")
+    return folder
 
 
 def share(source: Path, target: Path) -> None:
