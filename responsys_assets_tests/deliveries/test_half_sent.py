@@ -129,6 +129,7 @@ def test_a_plan_half_sent_before_its_delivery_was_renamed_is_ended_under_the_new
     receiver = configure(line, "none")
     line.deliver(FIRST)
     fail(line, broken, "update_", SECOND)
+    receiver.look()
     line.keys["deliveries"] = {"silver": line.keys["deliveries"]["gold"]}
     line.profiles([{**each, **(OUT if each["CUSTOMER_ID_"] == "x" else {})} for each in SECOND])
     result = line.deliver(name="silver")
