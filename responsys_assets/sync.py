@@ -11,8 +11,8 @@ from typing import Any
 
 from responsys_assets.config.project import Project
 from responsys_assets.consent.ledger import former_lists
+from responsys_assets.deliveries import deliver as deliveries
 from responsys_assets.deliveries.plan import plan
-from responsys_assets.deliveries.send import send
 from responsys_assets.deliveries.source import delivery_config
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.errors import ExitCode, LakeError
@@ -113,7 +113,7 @@ def _hand_on(
         result.segments[name], selected = segments.refresh(project, lake, name, progress)
         result.changed |= selected
     for name in project.config.deliveries:
-        done = _deliver(project, lake, name, deliver=deliver, release=False, progress=progress)
+        done = _deliver(project, lake, name, deliver=deliver, progress=progress)
         result.deliveries[name] = done
         result.changed |= done.state == "delivered"
 
@@ -124,7 +124,6 @@ def deliver_one(
     name: str,
     *,
     deliver: bool = True,
-    release: bool = False,
     progress: Progress = SILENT,
 ) -> DeliveryResult:
     """Plan a delivery and, unless it is held or unchanged, send it.
@@ -136,23 +135,14 @@ def deliver_one(
     """
     with lake.writing(progress.say):
         profiles.up_to_date(project, lake, progress)
-        _select(project, lake, name, progress)
-        return _deliver(project, lake, name, deliver=deliver, release=release, progress=progress)
-
-
-def _select(project: Project, lake: Lake, name: str, progress: Progress) -> None:
-    """Make the segment of a delivery, if something that decides it has changed."""
-    delivery = delivery_config(project, name)
-    if delivery.segment != "profiles":
-        segments.refresh(project, lake, delivery.segment, progress)
+        segment = delivery_config(project, name).segment
+        if segment != "profiles":
+            segments.refresh(project, lake, segment, progress)
+        return _deliver(project, lake, name, deliver=deliver, progress=progress)
 
 
 def _deliver(
-    project: Project, lake: Lake, name: str, *, deliver: bool, release: bool, progress: Progress
+    project: Project, lake: Lake, name: str, *, deliver: bool, progress: Progress
 ) -> DeliveryResult:
-    planned = plan(project, lake, name, progress)
-    if not deliver or planned.state not in ("planned", "held"):
-        return planned
-    if planned.state == "held" and not release:
-        return planned
-    return send(project, lake, name, release=release, progress=progress)
+    do = deliveries.deliver if deliver else plan
+    return do(project, lake, name, progress=progress)

@@ -97,7 +97,7 @@ def outdated(project: Project, lake: Lake) -> dict[str, str]:
         plan = plans.waiting()
         settled = (
             plan is not None
-            and plan.inputs_digest == source.digest
+            and source.made(plan)
             and (plans.result(plan).state in ("held", "unchanged"))
         )
         if not settled and not source.was_delivered():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,3 +105,11 @@ def known_name(kind: str, name: str, known: list[str]) -> str:
 def lake_of(project: Project) -> Lake:
     """The project's lake."""
     return Lake(project.lake_path)
+
+
+def user_name() -> str:
+    """Who calls, for what is recorded."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without an entry for this user
+        return str(os.getuid())

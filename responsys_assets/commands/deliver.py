@@ -9,12 +9,22 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from responsys_assets.commands.cli import Command, Reply, State, known_name, lake_of, pass_state
+from responsys_assets.commands.cli import (
+    Command,
+    Reply,
+    State,
+    known_name,
+    lake_of,
+    pass_state,
+    user_name,
+)
 from responsys_assets.commands.terminal import table
 from responsys_assets.config.project import Project
+from responsys_assets.deliveries.deliver import deliver
 from responsys_assets.deliveries.plan import plan
 from responsys_assets.deliveries.plans import Plans
-from responsys_assets.deliveries.send import send
+from responsys_assets.deliveries.receivers import Received, Receivers
+from responsys_assets.deliveries.send import Release
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.errors import ConfigError, ExitCode
 from responsys_assets.lake.lake import Lake
@@ -30,31 +40,45 @@ def plan_command(state: State, names: tuple[str, ...]) -> Reply:
     """Build delivery files and show what would change; nothing is sent."""
     project = state.project()
     lake, progress = lake_of(project), state.progress
+    results = []
     with lake.writing(progress.say):
-        results = [_plan(project, lake, name, progress) for name in _chosen(project, names)]
-    return _reply(results)
+        for name in _chosen(project, names):
+            _refresh(project, lake, name, progress)
+            results.append(plan(project, lake, name, progress))
+            _shown(project, lake, results[-1])
+    return _reply(project, lake, results)
 
 
 @click.command("apply", cls=Command)
 @click.argument("names", metavar="[DELIVERY]...", nargs=-1)
-@click.option("--release", is_flag=True, help="Send a plan that the guard holds; name it.")
+@click.option("--release", is_flag=True, help="Send the plan that is held; name the delivery.")
+@click.option("--plan", "plan_id", metavar="ID", help="The plan that --release lets go.")
+@click.option("--why", metavar="TEXT", help="Why it may go; recorded with your name.")
 @pass_state
-def apply_command(state: State, names: tuple[str, ...], release: bool) -> Reply:
+def apply_command(
+    state: State, names: tuple[str, ...], release: bool, plan_id: str | None, why: str | None
+) -> Reply:
     """Send what is planned, and plan what is not.
 
-    --release lets the plan go that was held when you looked at it. If what it is made from
-    has changed since, it is void: a new plan is made, and held if need be.
+    --release lets go the plan that you looked at. If a sync has made another one since, that is
+    shown instead and waits for another look. --plan says which one you mean.
     """
     if release and not names:
         raise ConfigError("usage", "--release needs the name of the delivery to let go")
+    if not release and (plan_id or why):
+        raise ConfigError("usage", "--plan and --why go with --release")
+    if plan_id and len(names) > 1:
+        raise ConfigError("usage", "--plan is the plan of one delivery; name only that")
     project = state.project()
     lake, progress = lake_of(project), state.progress
+    word = Release(user_name(), why, plan_id) if release else None
+    results = []
     with lake.writing(progress.say):
-        results = [
-            _apply(project, lake, name, release=release, progress=progress)
-            for name in _chosen(project, names)
-        ]
-    return _reply(results)
+        for name in _chosen(project, names):
+            _refresh(project, lake, name, progress)
+            results.append(deliver(project, lake, name, release=word, progress=progress))
+            _shown(project, lake, results[-1])
+    return _reply(project, lake, results)
 
 
 def deliveries_table(results: Iterable[DeliveryResult], title: str = "") -> Table:
@@ -78,8 +102,24 @@ def deliveries_table(results: Iterable[DeliveryResult], title: str = "") -> Tabl
 def show_held(console: Console, results: Iterable[DeliveryResult]) -> None:
     """Why deliveries are held, in sentences."""
     for result in results:
+        if result.opt_outs is not None:
+            files = " ".join(result.opt_outs.files)
+            console.print(
+                f"{result.name}: {result.opt_outs.removed} people who may not be reached any "
+                f"more were removed by themselves: {files}"
+            )
         if result.state == "held":
             console.print(f"{result.name} is held: {result.detail or result.reason}")
+
+
+def show_left(console: Console, left: Iterable[Received]) -> None:
+    """Receivers that have people and get nothing any more, with what to do."""
+    for each in left:
+        console.print(
+            f"{each.target} is not delivered to any more and still has {each.rows} people from "
+            f"{each.delivery}: `responsys deliveries {each.delivery} --close` removes them there",
+            style="bold red",
+        )
 
 
 def _chosen(project: Project, names: Sequence[str]) -> list[str]:
@@ -87,29 +127,23 @@ def _chosen(project: Project, names: Sequence[str]) -> list[str]:
     return [known_name("delivery", name, known) for name in names or known]
 
 
-def _plan(project: Project, lake: Lake, name: str, progress: Progress) -> DeliveryResult:
+def _refresh(project: Project, lake: Lake, name: str, progress: Progress) -> None:
     profiles.up_to_date(project, lake, progress)
     source = project.config.deliveries[name].segment
     if source != "profiles":
         segments.refresh(project, lake, source, progress)
-    return plan(project, lake, name, progress)
 
 
-def _apply(
-    project: Project, lake: Lake, name: str, *, release: bool, progress: Progress
-) -> DeliveryResult:
-    seen = Plans(project, lake, name).waiting()
-    planned = _plan(project, lake, name, progress)
-    if planned.state not in ("planned", "held"):
-        return planned
-    # only the plan that a person could have looked at is let go
-    same = seen is not None and planned.snapshot is not None and seen.name == planned.snapshot.name
-    if planned.state == "held" and not (release and same):
-        return planned
-    return send(project, lake, name, release=release, progress=progress)
+def _shown(project: Project, lake: Lake, result: DeliveryResult) -> None:
+    """Remember that a person looks at this plan."""
+    if result.state == "held" and result.snapshot is not None:
+        journal = Plans(project, lake, result.name).journal(result.snapshot)
+        if not journal.knows("shown"):
+            journal.note("shown")
 
 
-def _reply(results: Sequence[DeliveryResult]) -> Reply:
+def _reply(project: Project, lake: Lake, results: Sequence[DeliveryResult]) -> Reply:
+    left = Receivers(project, lake).left()
     document: dict[str, Any] = {
         "deliveries": {
             result.name: {
@@ -118,7 +152,8 @@ def _reply(results: Sequence[DeliveryResult]) -> Reply:
                 "folder": str(result.snapshot.path / "files") if result.snapshot else None,
             }
             for result in results
-        }
+        },
+        "left_receivers": [each.as_json() for each in left],
     }
 
     def show(console: Console) -> None:
@@ -130,6 +165,7 @@ def _reply(results: Sequence[DeliveryResult]) -> Reply:
         for result in results:
             if result.state in ("planned", "held") and result.snapshot:
                 console.print(f"{result.name}: the files are in {result.snapshot.path / 'files'}")
+        show_left(console, left)
 
     held = any(result.state == "held" for result in results)
     return Reply(document, show, ExitCode.WAITING if held else ExitCode.DONE)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from typing import Any, cast
 
 import click
 from rich.console import Console
 
-from responsys_assets.commands.cli import Command, Reply, State, known_name, lake_of, pass_state
+from responsys_assets.commands.cli import (
+    Command,
+    Reply,
+    State,
+    known_name,
+    lake_of,
+    pass_state,
+    user_name,
+)
 from responsys_assets.commands.terminal import table
 from responsys_assets.config.project import Project
 from responsys_assets.consent.entries import Forgotten, ledger_lists, note
@@ -157,7 +163,7 @@ def _forget(project: Project, list_name: str, why: str) -> Reply:
             "first, or take back a single export with `withdraw FILE --opt-outs`",
         )
     lake = lake_of(project)
-    decision = Forgotten(who=user(), when=project.now(), why=why)
+    decision = Forgotten(who=user_name(), when=project.now(), why=why)
     with lake.writing():
         path = note(lake, list_name, decision)
     document = {
@@ -182,7 +188,7 @@ def _decide(
         verdict = Verdict(
             export_id=export.export_id,
             action=action,
-            who=user(),
+            who=user_name(),
             when=project.now(),
             why=why,
             opt_outs=opt_outs,
@@ -229,11 +235,3 @@ def _named(
     raise ConfigError(
         "not_applicable", f"{file} is {named[-1].state}; {action} is for one that is {allowed}"
     )
-
-
-def user() -> str:
-    """Who runs this command."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without an entry for this user
-        return str(os.getuid())

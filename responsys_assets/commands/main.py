@@ -26,6 +26,7 @@ COMMANDS = {
     "sync": ("sync", "Poll, ingest, merge, segment and deliver what is new."),
     "plan": ("deliver", "Build delivery files and show what would change."),
     "apply": ("deliver", "Send what is planned; --release lets a held plan go."),
+    "deliveries": ("receivers", "Receivers and what they have; --close removes all at one."),
     "exports": ("exports", "Exports of a list; accept, retry or withdraw one."),
     "status": ("status", "Lists, last exports, held files, snapshots, deliveries."),
     "rejects": ("rejects", "Rejected records with reason, record, byte and line."),

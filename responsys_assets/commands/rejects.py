@@ -10,8 +10,15 @@ import click
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from responsys_assets.commands.cli import Command, Reply, State, known_name, lake_of, pass_state
-from responsys_assets.commands.exports import user
+from responsys_assets.commands.cli import (
+    Command,
+    Reply,
+    State,
+    known_name,
+    lake_of,
+    pass_state,
+    user_name,
+)
 from responsys_assets.commands.terminal import table
 from responsys_assets.config.project import Project
 from responsys_assets.consent.entries import Settled, note
@@ -90,7 +97,7 @@ def _settle(
         decision = Settled(
             export_id=named[-1].export_id,
             records=records,
-            who=user(),
+            who=user_name(),
             when=project.now(),
             why=why,
         )

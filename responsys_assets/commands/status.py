@@ -10,10 +10,11 @@ import click
 from rich.console import Console
 
 from responsys_assets.commands.cli import Command, Reply, State, lake_of, pass_state
-from responsys_assets.commands.deliver import show_held
+from responsys_assets.commands.deliver import show_held, show_left
 from responsys_assets.commands.exports import export_json, exports_table, show_columns
 from responsys_assets.commands.terminal import table
 from responsys_assets.consent.ledger import former_lists
+from responsys_assets.deliveries.receivers import Receivers
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.deliveries.status import DeliveryStatus
 from responsys_assets.deliveries.status import status as delivery_status
@@ -40,6 +41,7 @@ def status_command(state: State) -> Reply:
     segments = {name: SnapshotStore(lake.segment(name)).current() for name in config.segments}
     deliveries = {name: delivery_status(project, lake, name) for name in config.deliveries}
     former = former_lists(project, lake)
+    left = Receivers(project, lake).left()
     document = {
         "account": config.account.name,
         "lake": str(lake.root.absolute()),
@@ -48,6 +50,7 @@ def status_command(state: State) -> Reply:
         "segments": {name: _snapshot_json(found) for name, found in segments.items()},
         "deliveries": {name: _delivery_json(found) for name, found in deliveries.items()},
         "former_lists": former,
+        "left_receivers": [each.as_json() for each in left],
     }
 
     def show(console: Console) -> None:
@@ -64,6 +67,7 @@ def status_command(state: State) -> Reply:
         ]
         console.print(table(("snapshot", "rows", "made (UTC)"), rows))
         _show_deliveries(console, deliveries)
+        show_left(console, left)
 
     return Reply(document, show, ExitCode.WAITING if any(overdue.values()) else ExitCode.DONE)
 

@@ -9,10 +9,11 @@ from rich.console import Console
 
 from responsys_assets.commands.cli import Command, Reply, State, known_name, pass_state
 from responsys_assets.commands.dagster_home import tell_dagster
-from responsys_assets.commands.deliver import deliveries_table, show_held
+from responsys_assets.commands.deliver import deliveries_table, show_held, show_left
 from responsys_assets.commands.exports import show_columns
 from responsys_assets.commands.status import show_former_lists, show_late
 from responsys_assets.commands.terminal import table
+from responsys_assets.deliveries.receivers import Receivers
 from responsys_assets.errors import ExitCode
 from responsys_assets.exported.deadlines import late_lists
 from responsys_assets.lake.lake import Lake
@@ -36,7 +37,8 @@ def sync_command(state: State, no_deliver: bool, lists: tuple[str, ...]) -> Repl
     result = sync(project, lists=lists or None, deliver=not no_deliver, progress=state.progress)
     seconds = time.monotonic() - began
     tell_dagster(project, state.progress)
-    overdue = late_lists(project, Lake(project.lake_path))
+    lake = Lake(project.lake_path)
+    overdue, left = late_lists(project, lake), Receivers(project, lake).left()
 
     def show(console: Console) -> None:
         show_sync(console, result, seconds)
@@ -44,8 +46,12 @@ def sync_command(state: State, no_deliver: bool, lists: tuple[str, ...]) -> Repl
         if overdue and result.deliveries:
             names = ", ".join(each.list_name for each in overdue)
             console.print(f"No delivery knows of opt-outs in {names} since the last export there.")
+        show_left(console, left)
 
-    late = {"late": {each.list_name: each.as_json() for each in overdue}}
+    late = {
+        "late": {each.list_name: each.as_json() for each in overdue},
+        "left_receivers": [each.as_json() for each in left],
+    }
     done = ExitCode.WAITING if overdue else ExitCode.DONE
     return Reply(result.as_json() | late, show, result.exit_code or done)
 

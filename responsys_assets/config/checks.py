@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
+from pathlib import PurePosixPath
 
 from responsys_assets.config.criteria import Criteria, CriteriaError
 from responsys_assets.config.models import Config, Delivery, Priority, ProfileList, SftpServer
+from responsys_assets.config.patterns import have_common
+from responsys_assets.config.targets import Target
 from responsys_assets.system_columns import (
     DELIVERABILITY_COLUMNS,
     LISTS,
@@ -32,6 +36,8 @@ def problems(config: Config) -> Iterator[Problem]:
     yield from _segments(config)
     for name, delivery in config.deliveries.items():
         yield from _delivery(config, name, delivery)
+        yield from _promises(name, delivery)
+    yield from _targets(config)
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
@@ -170,8 +176,63 @@ def _delivery(config: Config, name: str, delivery: Delivery) -> Iterator[Problem
                     yield Problem(
                         (*place, "columns"), f"mode: changes needs the match column {column}"
                     )
+    if delivery.channel is not None and delivery.segment != "profiles":
+        yield Problem((*place, "channel"), "is for deliveries of `profiles`: a segment has its own")
     if delivery.columns is not None and len(set(delivery.columns)) != len(delivery.columns):
         yield Problem((*place, "columns"), "a column is named twice")
     targets = Counter(delivery.rename.values())
     if any(uses > 1 for uses in targets.values()):
         yield Problem((*place, "rename"), "two columns are renamed to one name")
+
+
+_ENCRYPTED = {".gpg", ".pgp", ".asc"}
+_GZIPPED = {".gz", ".gzip"}
+_OTHERS = {".zip", ".zst", ".bz2", ".lzo", ".xz", ".7z", ".rar", ".lz4", ".tgz", ".br"}
+
+
+def _promises(name: str, delivery: Delivery) -> Iterator[Problem]:
+    """Endings of the name that promise what the file is not."""
+    place = ("deliveries", name, "file")
+    endings = set()
+    for ending in reversed(PurePosixPath(f"_{delivery.file.text.lower()}").suffixes):
+        if ending not in _ENCRYPTED | _GZIPPED | _OTHERS:
+            break
+        endings.add(ending)
+    for ending in sorted(endings):
+        if ending in _OTHERS:
+            yield Problem(
+                place, f"a name in {ending} is a promise that cannot be kept: use compression: gzip"
+            )
+        elif ending in _ENCRYPTED and not delivery.encrypt_for:
+            yield Problem(
+                place,
+                f"the name ends in {ending} and the file would be sent in plain text: "
+                "name the recipients in encrypt_for, or leave the ending out",
+            )
+        elif ending in _GZIPPED and delivery.compression != "gzip":
+            yield Problem(
+                place,
+                f"the name ends in {ending} and the file would not be compressed: "
+                "set compression: gzip, or leave the ending out",
+            )
+
+
+def _targets(config: Config) -> Iterator[Problem]:
+    """Deliveries that could write over each other's files, ready files included."""
+    for (one, first), (other, second) in combinations(config.deliveries.items(), 2):
+        if Target.of(first).place(config) == Target.of(second).place(config) and any(
+            have_common(ours, theirs) for ours in _names(first) for theirs in _names(second)
+        ):
+            yield Problem(
+                ("deliveries", other, "file"),
+                f"deliveries {one} and {other} could write the same file: "
+                "give each a folder or a name of its own",
+            )
+
+
+def _names(delivery: Delivery) -> list[str]:
+    """The shapes of all names that a delivery may write."""
+    shapes = delivery.file.shapes
+    if delivery.ready == "none":
+        return shapes
+    return [*shapes, *(shape + delivery.ready.suffix.lower() for shape in shapes)]

@@ -222,9 +222,9 @@ class DeliveryReady(Model):
 class Guard(Model):
     """What a plan may change before a person must let it go."""
 
-    max_added: Limit | None = None
-    max_removed: Limit | None = None
-    min_rows: Annotated[int, Field(ge=0)] | None = None
+    max_added: Limit = Limit(percent=200.0)
+    max_removed: Limit = Limit(percent=50.0)
+    min_rows: Annotated[int, Field(ge=0)] = 0
 
 
 class Delivery(Model):
@@ -239,7 +239,11 @@ class Delivery(Model):
     encrypt_for: tuple[Identifier, ...] = ()
     sign: bool = False
     ready: DeliveryReady | Literal["none"] = "none"
-    guard: Guard = Guard()
+    guard: Guard | Literal["none"] = Guard()
+    channel: Literal["none"] | None = Field(
+        default=None,
+        description="Deliveries of `profiles`: none says that nobody is written to from them",
+    )
     when_unchanged: Literal["skip", "send"] = "skip"
     delimiter: Literal[",", ";", "|", "tab", "\t"] = ","
     enclosure: Literal['"', "none"] = '"'

@@ -24,6 +24,9 @@ _PARTS = {
     "MI": ("minute", r"\d{2}", "%M"),
     "SS": ("second", r"\d{2}", "%S"),
 }
+_WIDTHS = {"year": 4, "month": 2, "day": 2, "hour": 2, "minute": 2, "second": 2}
+_DIGIT, _NUMBER = "¤", "∞"  # marks that no pattern holds: they are not ASCII
+_WORD_SHAPES = {"{change}": ["add", "update", "remove"], "{seq}": [_NUMBER]}
 _TOKEN = re.compile(r"YYYY|MM|DD|HH24|HH|MI|SS|[-_.]")
 _WORDS = ("change", "seq")
 _LONGEST_NAME = 200
@@ -139,6 +142,19 @@ class FilePattern:
                 out.append({"{change}": change, "{seq}": str(seq)}.get(text, text))
         return "".join(out)
 
+    @cached_property
+    def shapes(self) -> list[str]:
+        """Its names in lower case, with marks for digits; one for every kind of change."""
+        shapes = [""]
+        for text, parts in self._pieces:
+            if parts:
+                stamp = "".join(_DIGIT * _WIDTHS[name] if name else mark for name, _, mark in parts)
+                ends = [stamp]
+            else:
+                ends = _WORD_SHAPES.get(text, [text.lower()])
+            shapes = [shape + end for shape in shapes for end in ends]
+        return shapes
+
     def __str__(self) -> str:
         return self.text
 
@@ -163,3 +179,28 @@ class FilePattern:
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return {"type": "string", "minLength": 1}
+
+
+def have_common(one: str, other: str) -> bool:
+    """Whether two shapes have a name in common; a number is one digit or more."""
+    seen: set[tuple[int, int]] = set()
+    places = [(0, 0)]
+    while places:
+        i, j = place = places.pop()
+        if place == (len(one), len(other)):
+            return True
+        if place in seen or i == len(one) or j == len(other):
+            continue
+        seen.add(place)
+        if _fit(one[i], other[j]):
+            after_one = (i, i + 1) if one[i] == _NUMBER else (i + 1,)
+            after_other = (j, j + 1) if other[j] == _NUMBER else (j + 1,)
+            places += [(a, b) for a in after_one for b in after_other]
+    return False
+
+
+def _fit(one: str, other: str) -> bool:
+    """Whether a character could stand for both."""
+    marks = _DIGIT + _NUMBER
+    digits = all(each in marks or each in "0123456789" for each in (one, other))
+    return one == other or (digits and (one in marks or other in marks))

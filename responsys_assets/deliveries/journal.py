@@ -2,7 +2,8 @@
 
 A step that cannot be undone is announced before it is tried (`sending`, `announcing`) and
 confirmed after (`sent`, `announced`), so that whoever comes next knows what to look for;
-`uploading` says that there may be a temporary file.
+`uploading` says that there may be a temporary file. `shown` says that a person looked at the plan,
+`released` who let it go, and why.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot
 
 FileStep = Literal["uploading", "sending", "sent", "announcing", "announced"]
-PlanStep = Literal["released", "abandoned", "delivered"]
+PlanStep = Literal["shown", "released", "abandoned", "delivered"]
 
 
 class Journal:
@@ -37,18 +38,11 @@ class Journal:
     def knows_file(self, number: int, step: FileStep) -> bool:
         return (self._folder / f"{number:03d}.{step}.json").exists()
 
-    def note(self, step: PlanStep) -> None:
-        self._write(step, {})
+    def note(self, step: PlanStep, **said: str | None) -> None:
+        self._write(step, said)
 
     def note_file(self, number: int, step: FileStep, name: str) -> None:
         self._write(f"{number:03d}.{step}", {"file": name})
-
-    def when(self, step: PlanStep) -> str | None:
-        """When a step was noted, as ISO 8601 in UTC."""
-        try:
-            return str(json.loads((self._folder / f"{step}.json").read_bytes())["at"])
-        except (OSError, ValueError, KeyError):
-            return None
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         document = {"at": self._project.now().isoformat(timespec="seconds"), **content}

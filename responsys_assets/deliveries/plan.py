@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from responsys_assets.config.models import Delivery
 from responsys_assets.config.project import Project
-from responsys_assets.deliveries.guard import tripped
+from responsys_assets.deliveries.files import File, Naming, shape_of, write
+from responsys_assets.deliveries.holds import Hold, hides_consent, holds
 from responsys_assets.deliveries.plans import Plans
-from responsys_assets.deliveries.render import UnrenderableError, write_file
-from responsys_assets.deliveries.rows import KINDS, ROWS, Comparison, Counts, Kind
-from responsys_assets.deliveries.source import CHANGE, Source, delivery_config, read_source
+from responsys_assets.deliveries.reach import Reach
+from responsys_assets.deliveries.receivers import ROWS
+from responsys_assets.deliveries.render import UnrenderableError
+from responsys_assets.deliveries.rows import KINDS, Comparison, Counts
+from responsys_assets.deliveries.settle import settle, settle_half_sent
+from responsys_assets.deliveries.source import Source, delivery_config, read_source
 from responsys_assets.deliveries.states import DeliveryResult, State
-from responsys_assets.deliveries.transfer import settle
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.publish import Workspace
 from responsys_assets.lake.snapshots import Snapshot
@@ -26,7 +27,6 @@ from responsys_assets.progress import SILENT, Progress
 from responsys_assets.segments import engine
 from responsys_assets.segments.consent import Exclusions
 
-_NO_SHAPE = {"guard", "when_unchanged"}
 _DETAILS = {
     "enclosure": "a value holds the delimiter or a newline, which enclosure: none cannot express; "
     "set enclosure: '\"' or another delimiter and plan again",
@@ -38,6 +38,9 @@ _DETAILS = {
 def plan(project: Project, lake: Lake, name: str, progress: Progress = SILENT) -> DeliveryResult:
     """Make the plan of a delivery, or return the one that its inputs already have.
 
+    A plan that began to leave goes on if nothing has changed; else what arrived of it is the
+    base of this one.
+
     Raises:
         ConfigError: if the delivery does not fit the columns of its source.
         DeliveryError: if its segment is older than what it is made from.
@@ -46,9 +49,11 @@ def plan(project: Project, lake: Lake, name: str, progress: Progress = SILENT) -
     delivery_config(project, name)
     with lake.writing(progress.say):
         plans = Plans(project, lake, name)
+        settle_half_sent(plans)
+        plans.complete_record()
         source = read_source(project, lake, name)
         waiting = plans.waiting()
-        if waiting is not None and waiting.inputs_digest == source.digest:
+        if waiting is not None and source.made(waiting):
             return plans.result(waiting)
         if waiting is not None and plans.journal(waiting).started:
             settle(plans, waiting)
@@ -56,36 +61,26 @@ def plan(project: Project, lake: Lake, name: str, progress: Progress = SILENT) -
         if source.base is not None and source.was_delivered():
             return plans.result(source.base, "unchanged")
         with progress.step(f"plan {name}", source.snapshot.rows, "rows") as advance:
-            made = _Draft(project, lake, name, source).publish(plans)
+            made = _Draft(plans, source).publish()
             advance(source.snapshot.rows)
         for old in plans.superseded_by(made):
             plans.remove(old)
         return plans.result(made)
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file to be written: its name, its kind (None: all rows) and its columns."""
-
-    name: str
-    kind: Kind | None
-    columns: Sequence[str]
-
-
 class _Draft:
     """A plan under construction."""
 
-    def __init__(self, project: Project, lake: Lake, name: str, source: Source) -> None:
-        self._project = project
-        self._lake = lake
-        self._name = name
+    def __init__(self, plans: Plans, source: Source) -> None:
+        self._plans = plans
+        self._project = plans.project
+        self._lake = plans.lake
+        self._name = plans.name
         self._source = source
-        self._delivery: Delivery = delivery_config(project, name)
-        self._now = project.now()
-        before = source.base.manifest["seq"] if source.base else 0
-        self._seq = int(before) + 1
+        self._delivery = delivery_config(plans.project, plans.name)
+        self._naming = Naming.after(plans.project, self._delivery, source.base)
 
-    def publish(self, plans: Plans) -> Snapshot:
+    def publish(self) -> Snapshot:
         source = self._source
         exclusions = source.exclusions(self._project)
         with self._lake.workspace() as work:
@@ -94,13 +89,14 @@ class _Draft:
                 counts, said = self._compare(work, folder, exclusions)
             except duckdb.Error as error:
                 raise engine.fault(f"cannot plan delivery {self._name}", error) from None
-            return plans.store.publish(
+            description = {**self._description(counts), **said}
+            return self._plans.store.publish(
                 work,
                 folder,
                 inputs=source.inputs,
                 rows=counts.rows,
-                now=self._now,
-                extra={**self._description(counts), **said},
+                now=self._project.now(),
+                extra=description | {"changed": self._plans.replaces_another(description)},
                 make_current=False,
             )
 
@@ -124,7 +120,7 @@ class _Draft:
         self, work: Workspace, folder: Path, comparison: Comparison, counts: Counts
     ) -> dict[str, Any]:
         """Write the files if there is something to send; says the state and why."""
-        files = self._files(counts)
+        files = self._naming.files(self._source.names, counts)
         if not files or self._nothing_new(comparison, counts):
             (folder / ROWS).unlink()
             return _verdict("unchanged", [])
@@ -134,76 +130,53 @@ class _Draft:
             for path in (folder / "files").iterdir():
                 path.unlink()
             detail = _DETAILS[error.reason].format(charset=self._delivery.charset)
-            return _verdict("held", [], error.reason, detail)
-        minded = tripped(
-            self._delivery.guard,
-            rows=counts.rows,
-            added=counts.added,
-            removed=counts.removed,
-            delivered=self._source.base.rows if self._source.base else None,
+            return self._held(work, [], [Hold(error.reason, detail)])
+        found = holds(self._project, self._name, self._source, counts)
+        return self._held(work, written, found) if found else _verdict("planned", written)
+
+    def _held(
+        self, work: Workspace, written: list[dict[str, Any]], found: Sequence[Hold]
+    ) -> dict[str, Any]:
+        said = [hold.detail for hold in found]
+        base = self._source.base
+        reach = Reach(self._project, self._name, self._source)
+        unreachable = reach.lost(work, base).height if base else 0
+        if unreachable:
+            said.append(
+                f"the receiver still has {unreachable} people who may not be reached any more"
+                + (", who are removed by themselves" if self._delivery.mode == "changes" else "")
+            )
+        if written:
+            said.append(
+                f"look at the plan, then let it go with `responsys apply {self._name} --release "
+                f"--plan {self._source.digest[:8]}`, or mend what changed upstream"
+            )
+        verdict = _verdict(
+            "held", written, found[0].reason, "; ".join(said), releasable=bool(written)
         )
-        if not minded:
-            return _verdict("planned", written)
-        advice = (
-            f"look at the plan, then let it go with `responsys apply {self._name} --release`, "
-            "or mend what changed upstream"
-        )
-        detail = f"the guard holds this delivery: {'; '.join(minded)}; {advice}"
-        return _verdict("held", written, "guard", detail, releasable=True)
+        return verdict | {"unreachable": unreachable}
 
     def _nothing_new(self, comparison: Comparison, counts: Counts) -> bool:
-        if self._source.base is None or self._delivery.when_unchanged == "send":
+        changes = self._delivery.mode == "changes"
+        if self._source.base is None:
+            return changes and not counts.any_change
+        if self._delivery.when_unchanged == "send":
             return False
-        same_shape = self._source.base.manifest["shape"] == self._shape()
-        if self._delivery.mode == "changes":
+        same_shape = self._source.base.manifest["shape"] == shape_of(self._delivery)
+        if changes:
             return not counts.any_change
         return same_shape and comparison.same_columns and not counts.any_change
 
-    def _shape(self) -> dict[str, Any]:
-        """What the receiver would notice, were it different: all but guard and when_unchanged."""
-        return self._delivery.model_dump(mode="json", exclude=_NO_SHAPE)
-
-    def _files(self, counts: Counts) -> list[_File]:
-        moment = self._now.astimezone(self._project.zone)
-        pattern, names = self._delivery.file, self._source.names
-        if self._delivery.mode == "full":
-            return [_File(pattern.render(moment, seq=self._seq), None, names)]
-        if not pattern.has("change"):
-            if not counts.any_change and self._source.base is None:
-                return []
-            return [_File(pattern.render(moment, seq=self._seq), None, [*names, CHANGE])]
-        return [
-            _File(pattern.render(moment, change=kind, seq=self._seq), kind, names)
-            for kind in KINDS
-            if counts.of(kind)
-        ]
-
     def _write(
-        self, work: Workspace, files: Sequence[_File], comparison: Comparison
+        self, work: Workspace, files: Sequence[File], comparison: Comparison
     ) -> list[dict[str, Any]]:
         folder = work.folder("plan/files")
-        described = []
-        for file in files:
-            target = folder / file.name
-            batches = self._batches(file, comparison)
-            written = write_file(self._project, self._delivery, target, file.columns, batches)
-            ready = None
-            if self._delivery.ready != "none":
-                ready = file.name + self._delivery.ready.suffix
-                count = str(written.rows) if self._delivery.ready.count else ""
-                (folder / ready).write_text(count)
-            described.append(
-                {
-                    "name": file.name,
-                    "kind": file.kind or "all",
-                    "rows": written.rows,
-                    "content_sha256": written.sha256,
-                    "ready": ready,
-                }
-            )
-        return described
+        return [
+            write(self._project, self._delivery, folder, file, self._batches(file, comparison))
+            for file in files
+        ]
 
-    def _batches(self, file: _File, comparison: Comparison) -> Iterator[pl.DataFrame]:
+    def _batches(self, file: File, comparison: Comparison) -> Iterator[pl.DataFrame]:
         if self._delivery.mode == "full":
             return comparison.all_rows()
         kinds = KINDS if file.kind is None else (file.kind,)
@@ -215,10 +188,11 @@ class _Draft:
             "added": counts.added,
             "updated": counts.updated,
             "removed": counts.removed,
-            "seq": self._seq,
+            **self._naming.as_manifest(),
             "columns": [[*pair] for pair in columns],
-            "shape": self._shape(),
+            "shape": shape_of(self._delivery),
             "to": {"server": self._delivery.to, "folder": self._delivery.folder},
+            "hides_consent": hides_consent(self._project, self._name, self._source),
         }
 
 

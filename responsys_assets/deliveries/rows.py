@@ -24,11 +24,11 @@ import polars as pl
 
 from responsys_assets.config.project import Project
 from responsys_assets.deliveries.source import CHANGE, Source
+from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.segments import engine
 from responsys_assets.segments.consent import Exclusions
 from responsys_assets.segments.sql import identifier
 
-ROWS = "rows.parquet"
 BATCH_ROWS = 50_000
 
 Kind = Literal["remove", "add", "update"]
@@ -50,6 +50,11 @@ class Counts:
         return {"add": self.added, "update": self.updated, "remove": self.removed}[kind]
 
 
+def key_columns(plan: Snapshot) -> list[str]:
+    """The columns of a plan's rows that hold their match key."""
+    return [f"_key_{number}" for number, _ in enumerate(plan.manifest["inputs"]["match_on"])]
+
+
 class Comparison:
     """The new rows beside the base, on a connection that can read both."""
 
@@ -66,7 +71,7 @@ class Comparison:
         manifest = source.base.manifest if source.base else {}
         self._base_columns = [column for column, _ in manifest.get("columns", [])]
         layout = [[*pair] for pair in zip(source.columns, source.names, strict=True)]
-        self.same_columns = manifest.get("columns") == layout
+        self.same_columns = manifest.get("columns") == layout and not manifest.get("mixed")
         before = manifest["inputs"]["match_on"] if manifest else match_on
         self._same_key = before == match_on
         self._base_keys = [f"_key_{number}" for number, _ in enumerate(before)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from responsys_assets.config.project import Project
 from responsys_assets.deliveries.plans import Plans
 from responsys_assets.deliveries.source import Source, delivery_config, read_source
@@ -13,17 +15,26 @@ from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.progress import SILENT, Progress
 
 
+@dataclass(frozen=True)
+class Release:
+    """A person's word that a held plan may go; `plan` is the one that was looked at, if said."""
+
+    who: str
+    why: str | None = None
+    plan: str | None = None
+
+
 def send(
     project: Project,
     lake: Lake,
     name: str,
     *,
-    release: bool = False,
+    release: Release | None = None,
     progress: Progress = SILENT,
 ) -> DeliveryResult:
     """Send the plan that waits, or go on with the one that was interrupted.
 
-    A held plan is returned as it is, unless `release` says that a person lets it go.
+    A held plan is returned as it is, unless `release` says who lets it go, and why.
 
     Raises:
         DeliveryError: `plan_void` if anything the plan was made from has changed, `no_plan` if
@@ -38,16 +49,26 @@ def send(
             return _nothing_waits(plans, read_source(project, lake, name))
         _require_valid(project, lake, name, waiting)
         result = plans.result(waiting)
-        if result.state == "unchanged" or (result.state == "held" and not release):
+        if result.state == "unchanged" or (result.state == "held" and release is None):
             return result
-        if result.state == "held":
+        if result.state == "held" and release is not None:
             if not waiting.manifest["releasable"]:
                 raise DeliveryError("not_releasable", f"delivery {name}: {result.detail}")
-            plans.journal(waiting).note("released")
-        clear_abandoned(plans)
-        _transfer(plans, waiting, progress)
-        plans.record(waiting)
+            plans.journal(waiting).note("released", who=release.who, why=release.why)
+        transfer(plans, waiting, progress)
         return plans.result(waiting)
+
+
+def transfer(plans: Plans, plan: Snapshot, progress: Progress) -> None:
+    """Bring a plan's files to the destination and record that it has them."""
+    clear_abandoned(plans)
+    sending = Transfer(plan, plans.journal(plan))
+    total = sum(
+        entry["bytes"] for entry in plan.manifest["files"] if entry["name"].startswith("files/")
+    )
+    with progress.step(f"send {plans.name}", total) as advance:
+        at_destination(plans, plan, lambda server: sending.run(server, advance))
+    plans.record(plan)
 
 
 def _nothing_waits(plans: Plans, source: Source) -> DeliveryResult:
@@ -61,7 +82,7 @@ def _nothing_waits(plans: Plans, source: Source) -> DeliveryResult:
 
 def _require_valid(project: Project, lake: Lake, name: str, plan: Snapshot) -> None:
     try:
-        valid = read_source(project, lake, name).digest == plan.inputs_digest
+        valid = read_source(project, lake, name).made(plan)
     except DeliveryError:  # its segment is older than what it is made from
         valid = False
     if not valid:
@@ -70,12 +91,3 @@ def _require_valid(project: Project, lake: Lake, name: str, plan: Snapshot) -> N
             f"the plan of delivery {name} is void: its rows, the suppressions or the "
             f"configuration have changed since; run `responsys plan {name}` and look again",
         )
-
-
-def _transfer(plans: Plans, plan: Snapshot, progress: Progress) -> None:
-    transfer = Transfer(plan, plans.journal(plan))
-    total = sum(
-        entry["bytes"] for entry in plan.manifest["files"] if entry["name"].startswith("files/")
-    )
-    with progress.step(f"send {plans.name}", total) as advance:
-        at_destination(plans, plan, lambda server: transfer.run(server, advance))

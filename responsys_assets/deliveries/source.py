@@ -10,8 +10,11 @@ from typing import Any
 
 from responsys_assets.config.models import Delivery
 from responsys_assets.config.project import Project
+from responsys_assets.config.targets import Target
 from responsys_assets.deliveries import render
+from responsys_assets.deliveries.receivers import Receivers
 from responsys_assets.errors import ConfigError, DeliveryError
+from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore, digest
 from responsys_assets.segments import engine
@@ -25,7 +28,7 @@ from responsys_assets.segments.suppressions import (
     suppressed_values,
 )
 
-CODE = "deliveries/2"
+CODE = "deliveries/3"
 CHANGE = "CHANGE_"
 
 
@@ -46,6 +49,8 @@ class Source:
     inputs: dict[str, Any]
     base: Snapshot | None
     suppressions: Sequence[SuppressionFile]
+    profiles: Snapshot
+    unheard: Sequence[str]  # required lists whose opt-outs are unknown
     whole: bool  # all profiles, so suppressions are still to be applied
 
     @property
@@ -59,6 +64,11 @@ class Source:
         return suppression_exclusions(
             suppressed_values(project, self.suppressions, self.types, self.files)
         )
+
+    def made(self, plan: Snapshot) -> bool:
+        """Whether a plan was made from exactly this."""
+        part = plan.manifest["inputs"].get("part")
+        return plan.inputs_digest == digest({**self.inputs, **({"part": part} if part else {})})
 
     def was_delivered(self) -> bool:
         """Whether the last delivery was made from exactly this (but for its own base)."""
@@ -107,7 +117,9 @@ def read_source(project: Project, lake: Lake, name: str) -> Source:
         keys = snapshot.path / KEYS / PART
     columns = list(delivery.columns or default)
     names = _checked(project, name, delivery, columns, types)
-    base = SnapshotStore(lake.delivery(name)).current()
+    received = Receivers(project, lake).last(Target.of(delivery))
+    base = received.plan if received else None
+    unheard = _unheard(project, lake, delivery)
     inputs = {
         "code": CODE,
         "engine": f"{engine.VERSION}, {render.VERSION}",
@@ -117,6 +129,7 @@ def read_source(project: Project, lake: Lake, name: str) -> Source:
         "source": {"snapshot": snapshot.name, "digest": snapshot.inputs_digest},
         "suppressions": [entry.as_input() for entry in suppressions],
         "recipients": {each: _key_digest(project, each) for each in delivery.encrypt_for},
+        "unheard": unheard,
         "base": base.name if base else None,
     }
     return Source(
@@ -129,8 +142,28 @@ def read_source(project: Project, lake: Lake, name: str) -> Source:
         inputs=inputs,
         base=base,
         suppressions=suppressions,
+        profiles=profiles,
+        unheard=unheard,
         whole=delivery.segment == "profiles",
     )
+
+
+def _unheard(project: Project, lake: Lake, delivery: Delivery) -> list[str]:
+    """For a channel: the required lists of which no export was ever accepted."""
+    if delivery.segment == "profiles":
+        return []
+    if project.config.segments[delivery.segment].channel == "none":
+        return []
+    return [
+        name
+        for name, settings in project.config.lists.items()
+        if settings.required and not any(map(_was_accepted, read_exports(lake, name)))
+    ]
+
+
+def _was_accepted(export: Export) -> bool:
+    """Whether it ever was: taking back its rows does not take back its opt-outs."""
+    return export.outcome is not None and export.outcome.state == "staged"
 
 
 def _current_segment(

@@ -17,7 +17,9 @@ class DeliveryResult:
     `files` are names at the destination in the order of sending, `rows` the rows of the
     audience; `added`, `updated` and `removed` compare it with what was last delivered (all
     added if nothing was). A `held` one has a `reason` (stable) and a `detail` that says what
-    to do. `snapshot` is the plan, or the last delivery if there was nothing to plan.
+    to do; `unreachable` people whom the receiver still has may not be reached any more.
+    `opt_outs` are the removals that went out by themselves while the rest is held. `snapshot`
+    is the plan, or the last delivery if there was nothing to plan.
     """
 
     name: str
@@ -29,7 +31,14 @@ class DeliveryResult:
     removed: int = 0
     reason: str | None = None
     detail: str | None = None
+    unreachable: int = 0
+    opt_outs: DeliveryResult | None = None
     snapshot: Snapshot | None = None
+
+    @property
+    def plan_id(self) -> str:
+        """The short name of a plan, for people."""
+        return short_id(self.snapshot) if self.snapshot else ""
 
     def as_json(self) -> dict[str, Any]:
         """The delivery's part of the `--json` documents."""
@@ -43,4 +52,14 @@ class DeliveryResult:
         }
         if self.state == "held":
             document |= {"reason": self.reason, "detail": self.detail}
+        if self.unreachable:
+            document["unreachable"] = self.unreachable
+        if self.opt_outs is not None:
+            gone = self.opt_outs
+            document["opt_outs"] = {"removed": gone.removed, "files": list(gone.files)}
         return document
+
+
+def short_id(plan: Snapshot) -> str:
+    """Eight letters and digits that tell a plan from others of its delivery."""
+    return plan.name.rpartition("_")[2]

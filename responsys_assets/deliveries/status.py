@@ -33,9 +33,9 @@ def status(project: Project, lake: Lake, name: str) -> DeliveryStatus:
     """
     delivery_config(project, name)
     plans = Plans(project, lake, name)
-    delivered, waiting = plans.delivered(), plans.waiting()
+    received, waiting = plans.receivers.last(plans.target), plans.waiting()
     return DeliveryStatus(
-        delivered=plans.result(delivered) if delivered else None,
-        delivered_at=plans.journal(delivered).when("delivered") if delivered else None,
+        delivered=plans.result(received.plan) if received else None,
+        delivered_at=received.at if received else None,
         waiting=plans.result(waiting) if waiting else None,
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from responsys_assets.deliveries.journal import FileStep, Journal
 from responsys_assets.deliveries.plans import Plans
+from responsys_assets.deliveries.rows import KINDS, Kind
 from responsys_assets.errors import DeliveryError, TransientServerError
 from responsys_assets.lake.publish import sha256_of
 from responsys_assets.lake.snapshots import Snapshot
@@ -34,14 +35,12 @@ class Transfer:
         self._journal = journal
         self._files: list[dict[str, Any]] = plan.manifest["delivery_files"]
         self._folder: str = plan.manifest["to"]["folder"]
+        self._withdrawn: set[int] = set()
 
     @property
     def complete(self) -> bool:
         """Whether the journal says that the destination has everything."""
-        return all(
-            self._journal.knows_file(number, "announced" if file["ready"] else "sent")
-            for number, file in enumerate(self._files)
-        )
+        return all(self._arrived(number) for number, _ in enumerate(self._files))
 
     def run(self, server: Server, advance: Advance) -> None:
         """Send what is not there yet, file by file in the order of the plan."""
@@ -55,25 +54,58 @@ class Transfer:
             if file["ready"] and not self._journal.knows_file(number, "announced"):
                 self._place(server, number, file["ready"], _READY, advance)
 
-    def resolve(self, server: Server) -> None:
-        """Confirm the steps that were announced and, as the destination shows, happened."""
+    def withdraw(self, server: Server) -> None:
+        """Take back what nobody was told of: temporary files, data whose ready file is missing."""
         for number, file in enumerate(self._files):
             for name, (trying, done) in ((file["name"], _DATA), (file["ready"], _READY)):
                 if self._journal.knows_file(number, trying):
                     self._happened(server, number, name, done)
-
-    def withdraw(self, server: Server) -> None:
-        """Take back what nobody was told of: temporary files, data whose ready file is missing."""
-        self.resolve(server)
         for number, file in enumerate(self._files):
-            server.remove(self._folder, self._temporary(file["name"]))
-            if not file["ready"]:
-                continue
-            server.remove(self._folder, self._temporary(file["ready"]))
-            sent = self._journal.knows_file(number, "sent")
-            announced = self._journal.knows_file(number, "announced")
-            if sent and not announced and server.stat(self._folder, file["ready"]) is None:
-                server.remove(self._folder, file["name"])
+            for name in filter(None, (file["name"], file["ready"])):
+                server.remove(self._folder, self._temporary(name))
+            if not self._arrived(number) and self._take_back(server, number, file):
+                self._withdrawn.add(number)
+
+    def kinds(self) -> set[Kind]:
+        """The kinds of change that the destination has, or may have.
+
+        A file that was on its way, and that could not be withdrawn, may have been taken: what it
+        adds or updates then counts as received, what it removes does not.
+        """
+        kinds: set[Kind] = set()
+        for number, file in enumerate(self._files):
+            found = KINDS if file["kind"] == "all" else (file["kind"],)
+            if self._arrived(number):
+                kinds.update(found)
+            elif self._doubtful(number):
+                kinds.update(kind for kind in found if kind != "remove")
+        return kinds
+
+    def arrived(self) -> list[dict[str, Any]]:
+        """The files that the destination has, or may have."""
+        return [
+            file
+            for number, file in enumerate(self._files)
+            if self._arrived(number) or self._doubtful(number)
+        ]
+
+    def _arrived(self, number: int) -> bool:
+        ready = self._files[number]["ready"]
+        return self._journal.knows_file(number, "announced" if ready else "sent")
+
+    def _doubtful(self, number: int) -> bool:
+        tried = self._journal.knows_file(number, "sending")
+        return tried and not self._arrived(number) and number not in self._withdrawn
+
+    def _take_back(self, server: Server, number: int, file: dict[str, Any]) -> bool:
+        """Whether the destination has nothing of this file any more, and never saw it."""
+        if not self._journal.knows_file(number, "sent"):
+            return True
+        if server.stat(self._folder, file["ready"]) is not None:
+            return False
+        there = server.stat(self._folder, file["name"]) is not None
+        server.remove(self._folder, file["name"])
+        return there
 
     def _place(
         self,
@@ -124,23 +156,6 @@ class Transfer:
 
     def _temporary(self, name: str) -> str:
         return f".{name}.part-{self._plan.name}"
-
-
-def settle(plans: Plans, plan: Snapshot) -> bool:
-    """End a plan that was being sent when its inputs changed; returns whether it is delivered.
-
-    If the destination has all of it, it is recorded, and so becomes the base of the next plan.
-    If not, it is given up: the next sending takes back what nobody was told of.
-    """
-    journal = plans.journal(plan)
-    transfer = Transfer(plan, journal)
-    if not transfer.complete:
-        at_destination(plans, plan, transfer.resolve)
-    if transfer.complete:
-        plans.record(plan)
-        return True
-    journal.note("abandoned")
-    return False
 
 
 def clear_abandoned(plans: Plans) -> None:

@@ -83,7 +83,7 @@ def data_files(folder: Path) -> list[Path]:
 def snapshot_stores(lake: Lake) -> Iterator[SnapshotStore]:
     """Every store of snapshots in the lake, configured or not."""
     yield SnapshotStore(lake.profiles())
-    for stage in ("segments", "deliveries"):
+    for stage in ("segments", "deliveries", "receivers"):
         for name in _folders(lake.root / stage):
             yield SnapshotStore(lake.root / stage / name)
 

@@ -67,6 +67,14 @@ class SnapshotStore:
             return None
         return self.read(name)
 
+    def points_to(self, name: str) -> bool:
+        """Whether `CURRENT` names this snapshot, which is there."""
+        try:
+            named = (self.root / CURRENT).read_text().strip() == name
+        except (OSError, ValueError):
+            return False
+        return named and (self.root / name / MANIFEST).is_file()
+
     def read(self, name: str) -> Snapshot:
         """One snapshot.
 

@@ -100,11 +100,16 @@ def delivery(project: Project, lake: Lake, name: str, result: DeliveryResult) ->
         passed=not held,
         description=(
             f"{name} is held: {why}. See `responsys plan {name}`; "
-            f"`responsys apply {name} --release` lets it go"
+            f"`responsys apply {name} --release` lets it go{_removed(result)}"
             if held
             else f"{name}: {result.state}"
         ),
-        metadata={"added": result.added, "updated": result.updated, "removed": result.removed},
+        metadata={
+            "added": result.added,
+            "updated": result.updated,
+            "removed": result.removed,
+            "unreachable": result.unreachable,
+        },
     )
     late = [str(each) for each in late_lists(project, lake)]
     metadata: Metadata = {
@@ -125,6 +130,12 @@ def delivery(project: Project, lake: Lake, name: str, result: DeliveryResult) ->
         }
     )
     return Report(catalog.delivery_key(name), (guard,), metadata, delivery_version(lake, name))
+
+
+def _removed(result: DeliveryResult) -> str:
+    if result.opt_outs is None:
+        return ""
+    return f". {result.opt_outs.removed} people who may not be reached were removed by themselves"
 
 
 def delivery_version(lake: Lake, name: str) -> str:

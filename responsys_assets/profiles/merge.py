@@ -19,6 +19,7 @@ from responsys_assets.profiles.choice import Chosen
 from responsys_assets.profiles.gather import Values
 from responsys_assets.profiles.keys import key_names, numbered
 from responsys_assets.profiles.live import Source
+from responsys_assets.profiles.opted_out import write_opted_out
 from responsys_assets.profiles.permission import Permissions, all_of, each_closed, permissions_of
 from responsys_assets.profiles.plan import MergePlan
 from responsys_assets.profiles.ranges import KeyRange, key_ranges
@@ -139,6 +140,8 @@ class _Range:
             said.write(folder / PERMISSION / ledger.name, number, keys)
         states = all_of(permissions, len(keys))
         chosen = Chosen(places, states, parts, self._plan.only_in)
+        named = keys.rename(dict(zip(keys.columns, self._plan.match_columns, strict=True)))
+        write_opted_out(folder, number, named, states, chosen.keys)
         payload = [self._used(n, part.values, chosen) for n, part in enumerate(parts)]
         profiles = Values(self._plan, keys, chosen, payload).frame()
         profiles.write_parquet(

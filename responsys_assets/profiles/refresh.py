@@ -2,6 +2,7 @@
 
 profiles/<snapshot>/part-<n>.parquet           one row a key, sorted by key through all parts
 profiles/<snapshot>/closed/<channel>.parquet   addresses that a standing opt-out closes
+profiles/<snapshot>/opted_out/part-<n>.parquet people who opted out and have no profile
 profiles/<snapshot>/permission/...             see statements.py
 """
 

@@ -82,8 +82,8 @@ def channel_exclusions(
         status = f"upper(trim({identifier(channel.deliverability)}))"
         conditions.append((DELIVERABILITY, f"{status} IS NOT DISTINCT FROM 'U'"))
     blank = f"coalesce({identifier(channel.address)}, '') = ''"
-    conditions.append((EMPTY, f"({blank} OR {_among(addresses.parts, 'empty_addresses')})"))
-    conditions.append((CLOSED, _among(addresses.parts, "closed_addresses")))
+    conditions.append((EMPTY, f"({blank} OR {among(addresses.parts, 'empty_addresses')})"))
+    conditions.append((CLOSED, among(addresses.parts, "closed_addresses")))
     tables = {
         "empty_addresses": addresses.like(pl.Series([""])),
         "closed_addresses": addresses.like(closed),
@@ -119,8 +119,8 @@ def _closed_addresses(profiles: Snapshot, channel: str) -> pl.Series:
     return pl.read_parquet(path, glob=False)["address"]
 
 
-def _among(parts: Sequence[str], table: str) -> str:
-    """SQL: whether an address of these parts is in a table that has them as columns."""
+def among(parts: Sequence[str], table: str) -> str:
+    """SQL: whether an address of these parts is one of a table that has them as columns."""
     names = [identifier(part) for part in parts]
     if len(names) == 1:
         return f"{names[0]} IN (SELECT {names[0]} FROM {table})"

@@ -19,7 +19,7 @@ def test_init_makes_a_project_that_loads_and_has_a_guard(call: Call, tmp_path: P
     assert result.code == 0
     project = load(tmp_path / "new" / "responsys.yaml")
     guards = [delivery.guard for delivery in project.config.deliveries.values()]
-    assert [guard.max_removed for guard in guards] == [Limit(percent=10.0)]
+    assert [guard != "none" and guard.max_removed for guard in guards] == [Limit(percent=10.0)]
 
 
 def test_init_writes_the_schema_that_its_configuration_names(call: Call, tmp_path: Path) -> None:

@@ -193,6 +193,20 @@ def test_a_guard_holds_what_changes_too_much(
     assert len(line.files()) == 1
 
 
+@pytest.mark.parametrize("mode", ["full", "changes"])
+def test_without_a_word_of_guards_half_of_the_people_are_not_removed(line: Line, mode: str) -> None:
+    line.configure(mode=mode, guard=None)
+    line.deliver(FIRST)
+    assert line.deliver(FIRST[:2]).state == "delivered"
+    held = line.deliver([])
+    assert (held.state, held.reason) == ("held", "guard")
+    assert "2 rows would be removed (2 were delivered last), max_removed is 50%" in str(held.detail)
+    held = line.deliver([*FIRST, *(person(key) for key in "efg")])
+    assert "max_added is 200%" in str(held.detail)
+    line.configure(mode=mode, guard="none")
+    assert line.deliver([]).state == "delivered"
+
+
 def test_percentages_do_not_hold_the_first_delivery_and_min_rows_does(line: Line) -> None:
     line.configure(guard={"max_added": "1%", "max_removed": "1%", "min_rows": 5})
     assert line.deliver(FIRST).state == "held"

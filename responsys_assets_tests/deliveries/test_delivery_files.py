@@ -44,7 +44,7 @@ def test_the_name_has_the_time_of_the_plan_in_the_account_and_the_number_of_the_
 ) -> None:
     line.configure(file="g_{YYYYMMDD}_{HHMI}_{seq}.csv")
     assert line.deliver(PEOPLE).files == ("g_20261101_0502_1.csv",)
-    assert line.deliver(PEOPLE[:2]).files == ("g_20261101_0505_2.csv",)
+    assert line.deliver(PEOPLE[:2]).files == ("g_20261101_0504_2.csv",)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_a_delivery_of_profiles_leaves_out_the_suppressed_and_never_tells_permis
 ) -> None:
     line.keys["suppressions"] = [{"file": "s.csv", "column": "EMAIL_ADDRESS_"}]
     (line.folder / "s.csv").write_text("EMAIL_ADDRESS_\nA@example.com\n")
-    line.configure(segment=None, file="f.csv")
+    line.configure(segment=None, file="f.csv", channel="none")
     line.keys["deliveries"]["gold"]["segment"] = "profiles"
     result = line.deliver([*PEOPLE, person("o", EMAIL_PERMISSION_STATUS_="O")])
     rows = records(line.files()["f.csv"])

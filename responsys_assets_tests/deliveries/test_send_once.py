@@ -12,11 +12,8 @@ from responsys_assets.config.project import Project
 from responsys_assets.deliveries import transfer
 from responsys_assets.errors import DeliveryError, ServerError, TransientServerError
 from responsys_assets.lake.publish import Workspace
-from responsys_assets.lake.receipts import RemoteFile
-from responsys_assets.progress import Advance
-from responsys_assets.servers import open_server
 from responsys_assets_tests.conftest import Account
-from responsys_assets_tests.deliveries.outbox import Line, records
+from responsys_assets_tests.deliveries.outbox import Line, WatchedServer, records
 from responsys_assets_tests.segments.small_lake import person
 
 FIRST = [person("a"), person("b"), person("c")]
@@ -50,44 +47,6 @@ class Receiver:
                     data.unlink()
 
 
-class WatchedServer:
-    """The real server; before and after each operation `hook` may look or fail."""
-
-    def __init__(self, project: Project, name: str, hook: Callable[[str, str], None]) -> None:
-        self._server = open_server(project, name)
-        self._hook = hook
-
-    def __enter__(self) -> WatchedServer:
-        self._hook("open", "before")
-        self._server.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._server.__exit__(*error)
-
-    def _do(self, name: str, *arguments: Any) -> Any:
-        self._hook(name, "before")
-        result = getattr(self._server, name)(*arguments)
-        self._hook(name, "after")
-        return result
-
-    def stat(self, folder: str, name: str) -> RemoteFile | None:
-        found: RemoteFile | None = self._do("stat", folder, name)
-        return found
-
-    def put(self, folder: str, name: str, source: Path, advance: Advance) -> None:
-        self._do("put", folder, name, source, advance)
-
-    def rename(self, folder: str, old: str, new: str) -> None:
-        self._do("rename", folder, old, new)
-
-    def remove(self, folder: str, name: str) -> None:
-        self._do("remove", folder, name)
-
-    def make_folder(self, folder: str) -> None:
-        self._do("make_folder", folder)
-
-
 class Faults:
     """Counts operations on the server and in the journal, and fails at the chosen one."""
 
@@ -114,7 +73,7 @@ class Faults:
     def _open(self, project: Project, name: str) -> Any:
         return WatchedServer(project, name, self.hook)
 
-    def hook(self, operation: str, moment: str) -> None:
+    def hook(self, operation: str, moment: str, *_: Any) -> None:
         self._receiver.look()
         self.count += 1
         if self.fail_at is not None and self.count == self.fail_at:

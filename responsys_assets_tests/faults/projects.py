@@ -83,6 +83,7 @@ def configure(folder: Path, *, encrypted: bool, keep: bool, points: str = "integ
             },
             "cities": {
                 "segment": "profiles",
+                "channel": "none",
                 "columns": ["CUSTOMER_ID_", "CITY_"],
                 "to": "outbox",
                 "folder": "cities",

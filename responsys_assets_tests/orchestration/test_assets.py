@@ -219,3 +219,21 @@ def test_an_unexpected_error_is_named_by_place_but_not_by_its_text(world: World)
     assert "at responsys_assets/orchestration/" in said
     assert "its text is withheld" in said
     assert "canary" not in said
+
+
+def test_a_held_delivery_says_in_its_check_how_many_people_opted_out_since(
+    make_world: Callable[..., World],
+) -> None:
+    partner = {"segment": "rome", "to": "outbox", "file": "rome.csv"}
+    world = make_world(deliveries={"partner": partner})
+    steps = ("profiles", "segments/rome", "deliveries/partner")
+    world.send("CORE_20261119.csv", ANN)
+    world.run("exported/core", "staged/core", day="2026-11-19")
+    assert world.run(*steps).success
+    world.send("CORE_20261120.csv", ANN.replace(",I,", ",O,"))
+    world.run("exported/core", "staged/core", day=TODAY)
+    result = world.run(*steps)
+    assert "the receiver still has 1 people who may not be reached any more" in failure(result)
+    (check,) = [each for each in result.get_asset_check_evaluations() if each.check_name == "guard"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert check.metadata["unreachable"].value == 1

@@ -1,0 +1,92 @@
+"""What a sync does with a delivery: plan it, send what may go, and never hold an opt-out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from responsys_assets.config.project import Project
+from responsys_assets.deliveries.plan import plan
+from responsys_assets.deliveries.plans import OPT_OUTS, Plans
+from responsys_assets.deliveries.reach import Reach
+from responsys_assets.deliveries.removals import publish_removals
+from responsys_assets.deliveries.render import UnrenderableError
+from responsys_assets.deliveries.send import Release, send
+from responsys_assets.deliveries.source import read_source
+from responsys_assets.deliveries.states import DeliveryResult
+from responsys_assets.lake.lake import Lake
+from responsys_assets.lake.snapshots import Snapshot
+from responsys_assets.progress import SILENT, Progress
+
+
+def deliver(
+    project: Project,
+    lake: Lake,
+    name: str,
+    *,
+    release: Release | None = None,
+    progress: Progress = SILENT,
+) -> DeliveryResult:
+    """Plan a delivery and send it; of a plan that is held, only the opt-outs go.
+
+    `release` lets go the plan that is held, if it is the one that a person has looked at.
+
+    Raises:
+        ResponsysError: see `plan` and `send`.
+    """
+    with lake.writing(progress.say):
+        plans = Plans(project, lake, name)
+        seen = plans.waiting()
+        planned = plan(project, lake, name, progress)
+        gone = None
+        if planned.state == "planned" and _only_opt_outs(planned.snapshot):
+            gone = send(project, lake, name, progress=progress)
+            planned = plan(project, lake, name, progress)
+        if planned.state == "held":
+            if release is not None and _looked_at(plans, seen, planned, release):
+                return send(project, lake, name, release=release, progress=progress)
+            if _publish_opt_outs(plans, seen, planned):
+                gone = send(project, lake, name, progress=progress)
+                planned = plan(project, lake, name, progress)
+        if planned.state == "planned":
+            planned = send(project, lake, name, progress=progress)
+        elif planned.state == "held" and release is not None:
+            said = f"this plan, {planned.plan_id}, is not the one that was looked at"
+            planned = replace(planned, detail=f"{said}; {planned.detail}")
+        return replace(planned, opt_outs=gone)
+
+
+def _only_opt_outs(snapshot: Snapshot | None) -> bool:
+    return snapshot is not None and snapshot.manifest["inputs"].get("part") == OPT_OUTS
+
+
+def _looked_at(
+    plans: Plans, seen: Snapshot | None, planned: DeliveryResult, release: Release
+) -> bool:
+    """Whether the held plan is the one that a person lets go."""
+    held = planned.snapshot
+    if held is None or seen is None or seen.name != held.name:
+        return False
+    if release.plan is not None:
+        return release.plan in (planned.plan_id, held.name)
+    return not held.manifest["changed"] or plans.journal(held).knows("shown")
+
+
+def _publish_opt_outs(plans: Plans, seen: Snapshot | None, planned: DeliveryResult) -> bool:
+    """Plan the removals of people who may not be reached any more, if a held plan has any."""
+    held = planned.snapshot
+    if held is None or not planned.unreachable:
+        return False
+    source = read_source(plans.project, plans.lake, plans.name)
+    if source.base is None or source.base.manifest["shape"]["mode"] != "changes":
+        return False
+    with plans.lake.workspace() as work:
+        keys = Reach(plans.project, plans.name, source).lost(work, source.base)
+    changed = held.manifest["changed"] or (seen is not None and seen.name == held.name)
+    inputs = {**source.inputs, "part": OPT_OUTS}
+    try:
+        made = publish_removals(plans, source.base, keys, inputs, changed=changed)
+    except UnrenderableError:
+        return False
+    for old in plans.superseded_by(made):
+        plans.remove(old)
+    return True

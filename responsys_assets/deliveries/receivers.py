@@ -1,0 +1,160 @@
+"""What each receiver has: a state of (server, folder, file pattern), not of a delivery's name.
+
+receivers/<key>/<plan>/rows.parquet    the rows as the receiver has them
+receivers/<key>/<plan>/manifest.json   the plan's, with `delivery` and `delivered_at`
+receivers/<key>/CURRENT
+
+The plans that were delivered say the same. Whichever of the two knows more counts, so that
+nobody is forgotten when one of them is lost or comes back from an old backup.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from responsys_assets.config.project import Project
+from responsys_assets.config.targets import Target
+from responsys_assets.lake.lake import Lake
+from responsys_assets.lake.publish import Workspace, disk_errors
+from responsys_assets.lake.snapshots import MANIFEST, Snapshot, SnapshotStore
+
+ROWS = "rows.parquet"
+
+
+@dataclass(frozen=True)
+class Received:
+    """What a receiver got last; `delivery` is the name that the delivery had then."""
+
+    target: Target
+    delivery: str
+    at: str  # ISO 8601
+    closed: bool
+    rows: int
+    path: Path
+    base: str | None
+    seq: int
+
+    @property
+    def plan(self) -> Snapshot:
+        """The plan, with the rows that the receiver has."""
+        return SnapshotStore(self.path.parent).read(self.path.name)
+
+    @property
+    def _order(self) -> tuple[dt.datetime, int, bool, str]:
+        whole = (self.path / ROWS).is_file()
+        return (dt.datetime.fromisoformat(self.at), self.seq, whole, self.path.name)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "target": str(self.target),
+            "delivery": self.delivery,
+            "rows": self.rows,
+            "delivered_at": self.at,
+        }
+
+
+class Receivers:
+    """Everybody that anything was ever delivered to, as the lake knows it."""
+
+    def __init__(self, project: Project, lake: Lake) -> None:
+        self._project = project
+        self._lake = lake
+
+    def last(self, target: Target) -> Received | None:
+        """What this receiver has; None if it never got anything."""
+        return self.all().get(target)
+
+    def all(self) -> dict[Target, Received]:
+        """What every receiver has."""
+        known: dict[Target, list[Received]] = defaultdict(list)
+        for received in self._known():
+            known[received.target].append(received)
+        return {target: _newest(found) for target, found in sorted(known.items())}
+
+    def left(self) -> list[Received]:
+        """Receivers that still have people and are not delivered to any more."""
+        configured = {Target.of(each) for each in self._project.config.deliveries.values()}
+        return [
+            received
+            for target, received in self.all().items()
+            if target not in configured and received.rows and not received.closed
+        ]
+
+    def remember(self, received: Received) -> None:
+        """Keep what the receiver has apart from the plan that brought it."""
+        name, target = received.path.name, received.target
+        store = SnapshotStore(self._root / target.key)
+        before = [each for each in store.names() if each != name]
+        if store.points_to(name) and not before[1:]:
+            return
+        with self._lake.workspace() as work:
+            if not (store.root / name).exists():
+                work.publish_folder(_copied(work, received), store.root / name)
+            store.point_to(work, name)
+            for each in before[:-1]:  # somebody may be reading the last one
+                with disk_errors(f"cannot remove {each}"):
+                    (store.root / each).rename(work.path / f"old-{each}")
+
+    @property
+    def _root(self) -> Path:
+        return self._lake.root / "receivers"
+
+    def _known(self) -> Iterator[Received]:
+        """First from the plans, which have their files beside them."""
+        for journal in (self._lake.root / "deliveries").glob("*/*/journal/delivered.json"):
+            manifest = journal.parents[1] / MANIFEST
+            if manifest.is_file():
+                yield _read(manifest, journal, manifest.stat().st_mtime_ns)
+        for manifest in self._root.glob(f"*/*/{MANIFEST}"):
+            yield _read(manifest, None, manifest.stat().st_mtime_ns)
+
+
+def _copied(work: Workspace, received: Received) -> Path:
+    """The rows of a plan and what is to be known of them, in a folder to be published."""
+    folder, manifest = work.folder("receiver"), received.plan.manifest
+    share(received.path / ROWS, folder / ROWS)
+    rows = [each for each in manifest["files"] if each["name"] == ROWS]
+    said = {"delivery": received.delivery, "delivered_at": received.at, "files": rows}
+    (folder / MANIFEST).write_text(json.dumps({**manifest, **said}, indent=2) + "\n")
+    return folder
+
+
+def share(source: Path, target: Path) -> None:
+    """The same content under another name, without a second copy where the disk can do that."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+@lru_cache(maxsize=10_000)  # sensors ask often, and what was delivered does not change
+def _read(manifest: Path, journal: Path | None, _changed: int) -> Received:
+    plan = SnapshotStore(manifest.parents[1]).read(manifest.parent.name)
+    said = plan.manifest
+    at = said["delivered_at"] if journal is None else json.loads(journal.read_bytes())["at"]
+    return Received(
+        target=Target.of_manifest(said),
+        delivery=said["delivery"] if journal is None else manifest.parents[1].name,
+        at=at,
+        closed=bool(said.get("closed")),
+        rows=plan.rows,
+        path=plan.path,
+        base=said["inputs"]["base"],
+        seq=said["seq"],
+    )
+
+
+def _newest(found: list[Received]) -> Received:
+    """The one that no other one followed; clocks decide only where that says nothing."""
+    followed = {received.base for received in found}
+    heads = [received for received in found if received.path.name not in followed]
+    return max(heads or found, key=lambda received: received._order)

@@ -1,0 +1,157 @@
+"""`apply --release` lets go the plan that a person looked at, and no other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from responsys_assets_tests.commands.conftest import Small
+
+PEOPLE = range(20)
+
+
+def rows(*keys: int, city: str = "Rome", out: int | None = None) -> str:
+    lines = ["CUSTOMER_ID_,EMAIL_ADDRESS_,EMAIL_PERMISSION_STATUS_,CITY_,MODIFIED_DATE_"]
+    for key in PEOPLE:
+        said = "O" if key == out else "I"
+        here = city if key in keys else "Rome"
+        lines.append(f"{key},p{key}@example.com,{said},{here},2026-01-02 10:00:00")
+    return "\n".join(lines) + "\n"
+
+
+def configure(small: Small, **keys: Any) -> None:
+    delivery = {"segment": "rome", "to": "outbox", "file": "rome_{seq}.csv"}
+    small.configure(deliveries={"to_partner": {**delivery, "guard": {"max_removed": 1}, **keys}})
+
+
+def held(small: Small, *arguments: str) -> dict[str, Any]:
+    result = small(*arguments, "--json")
+    assert result.code == 3
+    delivery: dict[str, Any] = result.json["deliveries"]["to_partner"]
+    assert delivery["state"] == "held"
+    return delivery
+
+
+def sent(small: Small) -> int:
+    return len(list((small.folder / "outbox").iterdir()))
+
+
+def test_a_plan_that_replaced_the_one_that_was_looked_at_is_looked_at_first(small: Small) -> None:
+    """The example of issue 13: 2 of 20 were seen, 18 of 20 would be released."""
+    configure(small)
+    small.export(rows())
+    small.json("sync")
+    small.export(rows(1, 2, city="Oslo"), day="20260103")
+    assert held(small, "sync")["removed"] == 2
+    held(small, "plan")
+    small.export(rows(*range(18), city="Oslo"), day="20260104")
+    assert held(small, "sync")["removed"] == 18
+    refused = held(small, "apply", "to_partner", "--release")
+    assert refused["removed"] == 18
+    assert "is not the one that was looked at" in refused["detail"]
+    assert sent(small) == 1
+    done = small.json("apply", "to_partner", "--release", "--why", "Oslo it is")
+    assert done["deliveries"]["to_partner"]["removed"] == 18
+    assert sent(small) == 2
+    (released,) = (small.folder / "lake" / "deliveries").rglob("released.json")
+    said = json.loads(released.read_text())
+    assert said["why"] == "Oslo it is"
+    assert said["who"]
+    assert said["at"]
+
+
+def test_the_first_plan_that_is_held_is_let_go_at_a_word(small: Small) -> None:
+    configure(small)
+    small.export(rows())
+    small.json("sync")
+    small.export(rows(1, 2, city="Oslo"), day="20260103")
+    held(small, "sync")
+    assert small.json("apply", "to_partner", "--release")
+    assert sent(small) == 2
+
+
+def test_a_plan_is_let_go_by_its_name_and_another_name_releases_nothing(small: Small) -> None:
+    configure(small)
+    small.export(rows())
+    small.json("sync")
+    small.export(rows(1, 2, city="Oslo"), day="20260103")
+    held(small, "sync", "--no-deliver")
+    first = held(small, "plan")["snapshot"].rpartition("_")[2]
+    small.export(rows(1, 2, 3, city="Oslo"), day="20260104")
+    second = held(small, "sync")
+    held(small, "apply", "to_partner", "--release", "--plan", first)
+    assert f"--plan {first}" not in second["detail"]
+    newest = held(small, "plan")["snapshot"].rpartition("_")[2]
+    assert f"--release --plan {newest}" in second["detail"]
+    small.json("apply", "to_partner", "--release", "--plan", newest)
+    assert sent(small) == 2
+
+
+def test_a_plan_that_says_the_same_was_looked_at_already(small: Small) -> None:
+    configure(small)
+    small.export(rows())
+    small.json("sync")
+    small.export(rows(1, 2, city="Oslo"), day="20260103")
+    held(small, "sync")
+    held(small, "plan")
+    small.export(rows(1, 2, city="Oslo"), day="20260104")
+    held(small, "sync")
+    assert small.json("apply", "to_partner", "--release")
+
+
+def test_release_options_go_together(small: Small) -> None:
+    for wrong in (["--plan", "x"], ["--why", "x"], ["--release"], ["--release", "--plan", "x"]):
+        assert small("apply", *wrong, "--json").code == 2
+
+
+def test_an_opt_out_goes_out_while_another_plan_is_refused(small: Small) -> None:
+    configure(small, mode="changes", file="r_{seq}.csv")
+    small.export(rows())
+    small.json("sync")
+    small.export(rows(1, 2, city="Oslo", out=5), day="20260103")
+    first = held(small, "sync")
+    assert first["opt_outs"] == {"removed": 1, "files": ["r_2.csv"]}
+    small.export(rows(1, 2, city="Oslo", out=5).replace("6@", "six@"), day="20260104")
+    assert small("sync").code == 3
+    held(small, "apply", "to_partner", "--release")
+    small.json("apply", "to_partner", "--release")
+    assert sent(small) == 3
+
+
+def test_a_receiver_that_was_left_is_named_and_closed(small: Small) -> None:
+    configure(small, mode="changes", file="r_{seq}.csv")
+    small.export(rows())
+    assert small.json("sync")["left_receivers"] == []
+    configure(small, mode="changes", file="r_{seq}.csv", folder="new")
+    (left,) = small.json("sync")["left_receivers"]
+    assert (left["target"], left["rows"], left["delivery"]) == (
+        "outbox:r_{seq}.csv",
+        20,
+        "to_partner",
+    )
+    for command in ("plan", "apply", "status"):
+        assert small.json(command)["left_receivers"] == [left]
+        assert "outbox:r_{seq}.csv is not delivered to any more" in small(command).out
+    assert "still has 20 people" in small("sync").out
+    states = {each["target"]: each["state"] for each in small.json("deliveries")["receivers"]}
+    assert states == {"outbox:r_{seq}.csv": "left", "outbox:new/r_{seq}.csv": "in use"}
+    assert small("deliveries", "to_partner", "--close", "outbox:new/r_{seq}.csv").code == 2
+    assert small("deliveries", "nobody", "--close", "--json").code == 2
+    (closed,) = small.json("deliveries", "to_partner", "--close")["closed"]
+    assert (closed["removed"], closed["files"]) == (20, ["r_2.csv"])
+    text = (small.folder / "outbox" / "r_2.csv").read_text()
+    assert text.count('"remove"') == 20
+    assert small.json("status")["left_receivers"] == []
+    assert "closed" in small("deliveries", "to_partner").out
+
+
+def test_a_delivery_that_left_the_configuration_is_closed_by_its_old_name(small: Small) -> None:
+    configure(small, mode="changes", file="r_{seq}.csv")
+    small.export(rows())
+    small.json("sync")
+    small.configure(deliveries={})
+    assert small.json("sync")["left_receivers"][0]["rows"] == 20
+    small.json("deliveries", "to_partner", "--close", "outbox:r_{seq}.csv")
+    assert Path(small.folder / "outbox" / "r_2.csv").exists()
+    assert small.json("sync")["left_receivers"] == []
