@@ -26,7 +26,10 @@ from responsys_assets.threads import ahead
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What became of one export: staged, held, failed or waiting."""
+    """What became of one export: staged, held, failed or waiting.
+
+    `in_force`: an earlier reading of it is accepted and stays in force.
+    """
 
     list_name: str
     file: str
@@ -40,6 +43,7 @@ class ExportReport:
     blank: int = 0
     unidentified: int = 0
     transient: bool = False
+    in_force: bool = False
 
     @property
     def waits_for_person(self) -> bool:
@@ -56,19 +60,22 @@ class ExportReport:
             "state": self.state,
             "reason": self.reason,
             "detail": self.detail,
+            "in_force": self.in_force or self.state == "staged",
         }
 
     @classmethod
     def of(cls, export: Export) -> ExportReport:
-        """The report of an export that staging has judged."""
-        outcome = export.outcome
+        """The report of an export that staging has judged: of its newest reading."""
+        outcome = export.latest
         report = cls(export.list_name, export.file, export.day, export.state)
         if outcome is None:
             return report
+        if export.refused and export.accepted:
+            report = replace(report, state=export.refused.state, in_force=True)
         return replace(
             report,
             reason=outcome.reason,
-            detail=outcome.detail,
+            detail=export.detail,
             records=outcome.records,
             staged=outcome.staged,
             rejected=outcome.rejected,
@@ -242,12 +249,16 @@ def stage_all(
     settings = project.staging_settings(list_name)
     with lake.writing(progress.say):
         known = read_exports(lake, list_name)
-        drop_superseded(known)
-        return [
-            replace(export, outcome=stage(project, lake, export, progress))
+        drop_superseded(
+            replace(export, refused=None) if export.is_moot(settings) else export
+            for export in known
+        )
+        judged = {
+            stage(project, lake, export, progress).export_id
             for export in known
             if (day is None or export.day == day) and export.needs_staging(settings)
-        ]
+        }
+        return [e for e in read_exports(lake, list_name) if e.export_id in judged]
 
 
 def _not_here(
@@ -267,7 +278,7 @@ def _not_here(
 
 def _still_waits(export: Export, shown: set[tuple[str, int, float]]) -> bool:
     """Held or failed, and still on the server: once it has gone, `status` alone shows it."""
-    if export.state not in ("held", "failed"):
+    if not export.waits_for_person:
         return False
     data = export.arrival.data
     return (data.name, data.size, data.mtime) in shown

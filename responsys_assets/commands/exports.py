@@ -58,8 +58,9 @@ def export_json(export: Export) -> dict[str, Any]:
     return {
         "file": export.file,
         "state": export.state,
-        "reason": outcome.reason if outcome else None,
-        "detail": outcome.detail if outcome else None,
+        "reason": export.latest.reason if export.latest else None,
+        "detail": export.detail,
+        "refused": export.refused.state if export.refused else None,
         "records": outcome.records if outcome else 0,
         "staged": outcome.staged if outcome else 0,
         "rejected": outcome.rejected if outcome else 0,
@@ -101,7 +102,7 @@ def exports_table(exports: list[Export], title: str = "") -> Any:
 def _remark(export: Export) -> str:
     verdict = export.last_verdict
     said = f"{verdict.action} by {verdict.who}: {verdict.why}" if verdict else ""
-    found = (export.outcome.detail or export.outcome.reason or "") if export.outcome else ""
+    found = export.detail or (export.latest.reason if export.latest else "") or ""
     return "; ".join(part for part in (found, said) if part)
 
 

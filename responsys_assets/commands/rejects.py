@@ -31,7 +31,7 @@ def rejects_command(state: State, list_name: str, day: dt.datetime | None, raw: 
     rejects = [
         reject
         for export in read_exports(lake_of(project), list_name)
-        if (day is None or export.day == day.date()) and export.rejects.exists()
+        if (day is None or export.day == day.date()) and export.rejects_of(export.latest).exists()
         for reject in _rejects(export, charset if raw else None)
     ]
 
@@ -50,7 +50,7 @@ def rejects_command(state: State, list_name: str, day: dt.datetime | None, raw: 
 
 def _rejects(export: Export, charset: str | None) -> Iterator[dict[str, Any]]:
     columns = [*_FIELDS, *(["raw"] if charset else [])]
-    for row in pq.read_table(export.rejects, columns=columns).to_pylist():
+    for row in pq.read_table(export.rejects_of(export.latest), columns=columns).to_pylist():
         if charset:
             row["raw"] = row["raw"].decode(charset, "replace")
         yield {"file": export.file, "day": export.day.isoformat(), "state": export.state, **row}

@@ -70,7 +70,7 @@ def show_late(console: Console, found: list[Late]) -> None:
 
 def held_exports(exports: list[Export]) -> list[Export]:
     """Exports that wait for a person."""
-    return [export for export in exports if export.state in ("held", "failed")]
+    return [export for export in exports if export.waits_for_person]
 
 
 def _last(exports: list[Export]) -> Export | None:

@@ -133,7 +133,7 @@ def doubted(exports: Iterable[Export]) -> list[RemoteFile]:
     return [
         arrival.ready
         for export in exports
-        if export.state == "held" and export.outcome and export.outcome.reason in _ABOUT_READY
+        if export.waits_for_person and export.latest and export.latest.reason in _ABOUT_READY
         for arrival in export.arrivals
         if arrival.ready is not None
     ]

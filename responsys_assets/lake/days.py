@@ -38,13 +38,14 @@ class Day:
 
     @property
     def refused(self) -> tuple[Export, ...]:
-        """Held and failed ones that no later accepted full export of the day makes up for."""
+        """Those whose newest reading is held or failed, and that no later accepted full export of
+        the day makes up for."""
         full = [each.order for each in self.accepted if each.kind == "full"]
         newest = max(full, default=None)
         return tuple(
             each
             for each in self.exports
-            if each.state in ("held", "failed") and (newest is None or each.order > newest)
+            if each.waits_for_person and (newest is None or each.order > newest or each.accepted)
         )
 
     @property
@@ -60,6 +61,6 @@ class Day:
         if not self.refused:
             return None
         worst = self.refused[-1]
-        why = worst.outcome.detail if worst.outcome else None
         more = f" (and {len(self.refused) - 1} more)" if len(self.refused) > 1 else ""
-        return f"{self.list_name}: {worst.file}{more} is {worst.state}: {why or 'no reason given'}"
+        why = worst.detail or "no reason given"
+        return f"{self.list_name}: {worst.file}{more} is {worst.state}: {why}"

@@ -10,18 +10,23 @@ from pathlib import Path
 
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.publish import disk_errors
-from responsys_assets.lake.receipts import PRUNED, Arrival, Kind, Outcome, Verdict
+from responsys_assets.lake.receipts import PRUNED, REFUSED, Arrival, Kind, Outcome, Verdict
 
 
 @dataclass(frozen=True)
 class Export:
-    """One export: a stamp and a content, however often the server showed it."""
+    """One export: a stamp and a content, however often the server showed it.
+
+    `outcome` is the reading in force. An accepted one stays in force until a newer reading is
+    accepted; `refused` is a newer reading that was not.
+    """
 
     lake: Lake
     list_name: str
     arrivals: tuple[Arrival, ...]  # by mtime, the latest last; never empty
     verdicts: tuple[Verdict, ...]  # in the order they were given
     outcome: Outcome | None
+    refused: Outcome | None = None
 
     @property
     def arrival(self) -> Arrival:
@@ -74,45 +79,84 @@ class Export:
     def _staged(self) -> Path:
         return self.lake.staged(self.list_name) / self.day.isoformat()
 
-    @property
-    def _edition(self) -> str:
+    def _name(self, reading: Outcome | None) -> str:
         """Staged anew, it gets new names: the files that its receipt names never change."""
-        edition = self.outcome.edition if self.outcome else 0
+        edition = reading.edition if reading else 0
         return f"{self.export_id}.{edition}" if edition else self.export_id
+
+    @property
+    def next_edition(self) -> int:
+        """The number of the next reading."""
+        readings = [reading for reading in (self.outcome, self.refused) if reading]
+        return max((reading.edition + 1 for reading in readings), default=0)
 
     @property
     def receipt(self) -> Path:
         return self._staged / f"{self.export_id}.json"
 
     @property
+    def refused_receipt(self) -> Path:
+        return self._staged / f"{self.export_id}{REFUSED}"
+
+    @property
     def parquet(self) -> Path:
-        return self._staged / f"{self._edition}.parquet"
+        return self._staged / f"{self._name(self.outcome)}.parquet"
 
     @property
     def holds(self) -> Path:
-        return self._staged / f"{self._edition}.holds.parquet"
+        return self._staged / f"{self._name(self.outcome)}.holds.parquet"
 
     @property
     def rejects(self) -> Path:
+        """The quarantine of the reading in force."""
+        return self.rejects_of(self.outcome)
+
+    def rejects_of(self, reading: Outcome | None) -> Path:
+        """The quarantine of a reading."""
         folder = self.lake.rejects(self.list_name) / self.day.isoformat()
-        return folder / f"{self._edition}.parquet"
+        return folder / f"{self._name(reading)}.parquet"
+
+    @property
+    def latest(self) -> Outcome | None:
+        """The newest reading, accepted or not."""
+        return self.refused or self.outcome
+
+    @property
+    def detail(self) -> str | None:
+        """What a person should know of the newest reading."""
+        detail = self.latest.detail if self.latest else None
+        if self.refused is None:
+            return detail
+        return (
+            f"read with today's settings it is {self.refused.state}: {detail}. "
+            "The reading that was accepted before stays in force"
+        )
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether its newest reading is held or failed."""
+        return self.state in ("held", "failed") or (self.accepted and self.refused is not None)
 
     @property
     def named(self) -> set[Path]:
-        """The files of its staging: the receipt, and what that gives a digest for."""
-        if self.outcome is None:
-            return set()
-        claims = {
-            self.parquet: self.outcome.parquet_sha256,
-            self.holds: self.outcome.holds_sha256,
-            self.rejects: self.outcome.rejects_sha256,
-        }
-        return {self.receipt, *(path for path, sha256 in claims.items() if sha256)}
+        """The files of its readings: the receipts, and what these give a digest for."""
+        claims: dict[Path, str | None] = {}
+        if self.outcome is not None:
+            claims = {
+                self.receipt: self.export_id,
+                self.parquet: self.outcome.parquet_sha256,
+                self.holds: self.outcome.holds_sha256,
+                self.rejects: self.outcome.rejects_sha256,
+            }
+        if self.refused is not None:
+            claims[self.refused_receipt] = self.export_id
+            claims[self.rejects_of(self.refused)] = self.refused.rejects_sha256
+        return {path for path, sha256 in claims.items() if sha256}
 
     @cached_property
     def evidence(self) -> str:
         """What staging is judged on besides content and settings: ready files and verdicts."""
-        said = [f"{v.action}:{v.when.isoformat()}" for v in self.verdicts if v.action != "withdraw"]
+        said = [_mark(v) for v in self.verdicts if v.action != "withdraw"]
         shown = {
             f"{a.ready_text}:{a.ambiguous_ready}{':unsettled' * a.unsettled}" for a in self.arrivals
         }
@@ -131,11 +175,26 @@ class Export:
         return self.last_verdict is not None and self.last_verdict.action == "accept"
 
     @property
+    def last_withdrawal(self) -> Verdict | None:
+        """The newest withdrawal, unless a reading has been in force again since."""
+        given = [n for n, verdict in enumerate(self.verdicts) if verdict.action == "withdraw"]
+        if not given:
+            return None
+        since = self.verdicts[given[-1] + 1 :]
+        read = self.outcome.evidence if self.outcome else ""
+        # a person wants it back: what cannot be read again has its accepted reading only
+        again = any(v.action == "accept" or _mark(v) in read for v in since)
+        again |= bool(since) and not self.ciphertext.exists()
+        return None if again else self.verdicts[given[-1]]
+
+    @property
     def state(self) -> str:
         """staged, held, failed, withdrawn, or fetched (not staged yet)."""
         if self.withdrawn:
             return "withdrawn"
-        return self.outcome.state if self.outcome else "fetched"
+        if self.outcome is None or (self.outcome.state == "staged" and self.last_withdrawal):
+            return "fetched"
+        return self.outcome.state
 
     @property
     def accepted(self) -> bool:
@@ -148,10 +207,25 @@ class Export:
         """
         if self.withdrawn:
             return False
-        if self.outcome is None:
-            return True
-        known = self.outcome.settings == settings and self.outcome.evidence == self.evidence
-        return not known and (self.ciphertext.exists() or self.outcome.state != "staged")
+        if any(self._is_current(reading, settings) for reading in (self.outcome, self.refused)):
+            return False
+        return self.ciphertext.exists() or not self.accepted
+
+    def is_moot(self, settings: str) -> bool:
+        """Whether the refused reading no longer matters: the one in force is of today."""
+        return self.refused is not None and self._is_current(self.outcome, settings)
+
+    def _is_current(self, reading: Outcome | None, settings: str) -> bool:
+        return (
+            reading is not None
+            and reading.settings == settings
+            and reading.evidence == self.evidence
+        )
+
+
+def _mark(verdict: Verdict) -> str:
+    """A verdict as it stands in `evidence`."""
+    return f"{verdict.action}:{verdict.when.isoformat()}"
 
 
 def drop_superseded(exports: Iterable[Export]) -> None:
@@ -185,6 +259,11 @@ def read_exports(lake: Lake, list_name: str) -> list[Export]:
             arrivals.sort(key=lambda a: (a.data.mtime, a.fetched_at))
             said = tuple(v for v in verdicts if v.export_id == export_id)
             export = Export(lake, list_name, tuple(arrivals), said, None)
-            outcome = Outcome.read(export.receipt) if export.receipt.exists() else None
-            found.append(replace(export, outcome=outcome))
+            outcome, refused = (
+                Outcome.read(path) if path.exists() else None
+                for path in (export.receipt, export.refused_receipt)
+            )
+            if refused and outcome and refused.edition < outcome.edition:
+                refused = None  # a crash left it behind
+            found.append(replace(export, outcome=outcome, refused=refused))
     return sorted(found, key=lambda e: e.order)

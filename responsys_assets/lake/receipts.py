@@ -3,7 +3,8 @@
     exported/<list>/<date>/<sha12>/<file>             the export as it was sent
     exported/<list>/<date>/<sha12>/<id>.arrival.json  one for every time it was seen anew
     exported/<list>/<date>/<sha12>/<n>.verdict.json   accept, retry or withdraw, by a person
-    staged/<list>/<date>/<sha>.json                   what staging made of it
+    staged/<list>/<date>/<sha>.json                   the reading in force: accepted if any was
+    staged/<list>/<date>/<sha>.refused.json           a newer reading that was not accepted
     staged/<list>/<date>/<sha>.parquet                the staged records, if it was accepted
     staged/<list>/<date>/<sha>.holds.parquet          opt-outs and keys of rejected records
     rejects/<list>/<date>/<sha>.parquet               the quarantine: rejected records, raw
@@ -28,6 +29,7 @@ from responsys_assets.lake.publish import Workspace
 Kind = Literal["full", "incremental"]
 Action = Literal["accept", "retry", "withdraw"]
 PRUNED = ".pruned.json"  # after the name of a file that retention removed
+REFUSED = ".refused.json"
 
 
 class Receipt(BaseModel):
@@ -111,13 +113,17 @@ class Arrival(Receipt):
 
 
 class Verdict(Receipt):
-    """What a person decided on an export."""
+    """What a person decided on an export.
+
+    `opt_outs`: a withdrawal also takes back what the export says of consent.
+    """
 
     export_id: str
     action: Action
     who: str
     when: dt.datetime
     why: str
+    opt_outs: bool = False
 
 
 class Outcome(Receipt):
@@ -127,7 +133,8 @@ class Outcome(Receipt):
     `records == staged + rejected`; `unidentified` counts rejects whose key cannot be read.
     `columns` are the staged data columns with their types, in the order of the file.
     `odd_permissions` counts values that are not understood and so count as opt-outs.
-    `edition` counts how often it was staged anew.
+    `edition` counts how often it was staged anew. `match_on` are the columns of its keys. `zone`
+    is the time zone in which its wall-clock times of update were read, None if it has none.
     """
 
     list: str
@@ -145,6 +152,8 @@ class Outcome(Receipt):
     odd_permissions: int = 0
     new_columns: tuple[str, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
+    match_on: tuple[str, ...] | None = None
+    zone: str | None = None
     settings: str
     evidence: str
     edition: int = 0

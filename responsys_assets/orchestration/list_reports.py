@@ -127,9 +127,7 @@ def _accepted(found: Day) -> Check:
     wrong = found.refusal or found.absence or waits
     accepted = f"{len(found.accepted)} accepted of {found.list_name} for {found.day}"
     states = [
-        (e.file, e.state, e.outcome.reason or "", e.outcome.detail or "")
-        for e in found.exports
-        if e.outcome
+        (e.file, e.state, e.latest.reason or "", e.detail or "") for e in found.exports if e.latest
     ]
     return Check(
         "accepted",

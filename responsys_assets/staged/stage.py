@@ -58,8 +58,8 @@ def stage(project: Project, lake: Lake, export: Export, progress: Progress) -> O
         ConfigError: for a character set that cannot be read.
     """
     settings = project.staging_settings(export.list_name)
-    if export.outcome is not None and not export.needs_staging(settings):
-        return export.outcome
+    if export.latest is not None and not export.needs_staging(settings):
+        return export.latest
     with lake.writing(progress.say), lake.workspace() as workspace:
         return _Staging(project, lake, export, progress, workspace).run()
 
@@ -206,17 +206,22 @@ class _Staging:
 
     def _publish(self, outcome: Outcome) -> Outcome:
         """The files under names of their own, then the receipt: until it is there, the receipt
-        of an earlier staging holds, and so do the files that it names."""
-        staged = replace(self._export, outcome=outcome)
-        for source, target in (
-            (self._rejects, staged.rejects),
-            (self._holds, staged.holds),
-            (self._parquet, staged.parquet),
-        ):
-            if target in staged.named:
+        of an earlier reading holds, and so do the files that it names.
+
+        What was accepted stays in force: a reading that is not accepted only stands beside it.
+        """
+        if outcome.state != "staged" and self._export.accepted:
+            read = replace(self._export, refused=outcome)
+            receipt, files = read.refused_receipt, {}
+        else:
+            read = replace(self._export, outcome=outcome, refused=None)
+            receipt = read.receipt
+            files = {read.holds: self._holds, read.parquet: self._parquet}
+        for target, source in {read.rejects_of(outcome): self._rejects, **files}.items():
+            if target in read.named:
                 self._workspace.publish_file(source, target)
-        outcome.write(self._workspace, staged.receipt)
-        drop_superseded([staged])
+        outcome.write(self._workspace, receipt)
+        drop_superseded([read])
         return outcome
 
     def _outcome(
@@ -232,7 +237,8 @@ class _Staging:
             detail=detail,
             settings=self._project.staging_settings(export.list_name),
             evidence=export.evidence,
-            edition=export.outcome.edition + 1 if export.outcome else 0,
+            edition=export.next_edition,
+            match_on=self._project.config.profiles.match_columns,
             decided_at=self._project.now(),
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from responsys_assets.errors import LakeError
+from responsys_assets.ingest import stage_all
 from responsys_assets.lake.publish import sha256_of
 from responsys_assets_tests.limits import largest_file
 from responsys_assets_tests.staged.conftest import DIRTY, lines
@@ -178,16 +179,41 @@ def test_the_same_export_makes_the_same_bytes(bench: Bench, tmp_path: Path) -> N
     assert one.outcome.rejects_sha256 == sha256_of(one.export.rejects)
 
 
-def test_new_settings_replace_what_was_published(bench: Bench) -> None:
+def test_a_new_reading_replaces_the_accepted_one_only_when_it_is_accepted(bench: Bench) -> None:
     first = bench.stage(lines("id,n", "a,x", "b,1"), columns={"n": "integer"})
     assert first.export.holds.exists()
     second = bench.judge(first.export, bench.project())
     assert second.data == [("a", "x"), ("b", "1")]
     assert not second.export.holds.exists()
     assert not second.export.rejects.exists()
-    third = bench.judge(second.export, bench.project(columns={"z": "integer"}))
+    other = bench.project(columns={"z": "integer"})
+    third = bench.judge(second.export, other)
     assert third.outcome.state == "held"
-    assert not third.export.parquet.exists()
+    assert (third.export.accepted, third.export.outcome) == (True, second.outcome)
+    assert sha256_of(third.export.parquet) == second.outcome.parquet_sha256
+    assert third.export.refused == third.outcome
+    assert not third.export.needs_staging(other.staging_settings("core"))
+
+
+def test_an_edit_that_is_undone_leaves_no_trace_of_the_reading_that_was_refused(
+    bench: Bench,
+) -> None:
+    first = bench.stage(lines("id,n", "a,x"))
+    second = bench.judge(first.export, bench.project(delimiter=";"))
+    assert second.export.refused
+    stage_all(bench.project(), bench.lake, "core")
+    undone = bench.export(first.export.export_id)
+    assert (undone.accepted, undone.outcome, undone.refused) == (True, first.outcome, None)
+
+
+def test_what_was_withdrawn_returns_only_with_a_new_reading_that_is_accepted(bench: Bench) -> None:
+    first = bench.stage(lines("id,n", "a,x"))
+    again = bench.decide(bench.decide(first.export, "withdraw"), "retry")
+    assert again.state == "fetched"
+    refused = bench.judge(again, bench.project(delimiter=";"))
+    assert refused.export.state == "held"
+    accepted = bench.judge(refused.export, bench.project())
+    assert accepted.export.state == "staged"
 
 
 def test_what_is_published_is_private_and_nothing_else_is_left(bench: Bench) -> None:
