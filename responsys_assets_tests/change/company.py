@@ -7,7 +7,7 @@ project goes on syncing.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -33,7 +33,7 @@ from responsys_assets_tests.change.steps import (
 FIRST = dt.date(2026, 10, 29)  # a few days before the clocks of New York go back
 COLUMNS = (KEY, EMAIL, PERMISSION, "CITY_", "POINTS", "MODIFIED_DATE_", "CREATED_DATE_")
 CITIES = ("Rome", "Oslo", "Paris")
-WHERES = {
+WHERES: dict[str, Callable[[Mapping[str, str]], bool]] = {
     f"{KEY} <> ''": lambda row: True,
     "CITY_ <> 'Oslo'": lambda row: row["CITY_"] != "Oslo",
 }
@@ -86,8 +86,7 @@ class Company:
             rows[-1][COLUMNS.index(KEY)] = ""
         width = [n for n, name in enumerate(COLUMNS) if name != leave_out]
         lines = [[header[n] for n in width]]
-        for row in rows:
-            lines.append([row[n] for n in width] + row[len(COLUMNS) :])
+        lines += [[row[n] for n in width] + row[len(COLUMNS) :] for row in rows]
         separator = self.delimiter.get(feed, ",")
         content = "".join(f"{separator.join(line)}\n" for line in lines)
         moment = dt.datetime.strptime(day, "%Y%m%d").replace(tzinfo=dt.UTC)
@@ -106,7 +105,7 @@ class Company:
             permission = chance.choice(["I"] * 10 + ["O"] * 5 + ["", "o", "i", "out", "Yes"])
         modified = self._time(feed, day)
         record = [f"K{key}", address, permission, chance.choice(CITIES), str(chance.randint(1, 9))]
-        record += [modified, self._text(feed, dt.datetime(2026, 9, 1, 12, key))]
+        record += [modified, self._text(feed, dt.datetime(2026, 9, 1, 12, key))]  # noqa: DTZ001
         if dirt and chance.random() < 0.3:
             self._spoil(record)
         return record
@@ -221,9 +220,8 @@ def timestamp_format(company: Company) -> Phases:
 
 def encrypted(company: Company) -> Phases:
     feed = company.some()
-    yield [Edit(("keys",), {"decrypt": {"private_key_file": "no.key"}})] + _set(
-        feed, "encrypted", True
-    )
+    key = Edit(("keys",), {"decrypt": {"private_key_file": "no.key"}})
+    yield [key, *_set(feed, "encrypted", True)]
     yield _set(feed, "encrypted", None)
 
 

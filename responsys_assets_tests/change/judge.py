@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from responsys_assets.errors import ResponsysError
 from responsys_assets_tests.change.company import WHERES
 from responsys_assets_tests.change.oracle import Accepted, Forbidden, Oracle
-from responsys_assets_tests.change.reading import EMAIL, KEY, PERMISSION, read, tidy
+from responsys_assets_tests.change.reading import EMAIL, KEY, read, tidy
 from responsys_assets_tests.change.receiver import Receiver
-from responsys_assets_tests.change.steps import Decide, History, Lose, Restore, Step, Sync
+from responsys_assets_tests.change.steps import Decide, History, Lose, Restore, Send, Step, Sync
 from responsys_assets_tests.change.world import Synced, World
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
@@ -35,15 +34,23 @@ def live(history: History) -> None:
                 raise BrokenLawError(f"step {number}: {error}") from None
 
 
-def shortest(history: History, attempts: int = 200) -> History:
-    """A failing history without the steps that its failure does not need."""
-    number = len(history.steps) - 1
-    while number >= 0 and attempts:
-        attempts -= 1
-        shorter = history.without(number)
-        if breaks(shorter):
+def shortest(history: History) -> History:
+    """A failing history without the steps and records that its failure does not need."""
+    number = len(history.steps)
+    while number := number - 1:  # the first step is an export, without which nothing happens
+        if breaks(shorter := history.without(number)):
             history = shorter
-        number -= 1
+    for number, step in enumerate(history.steps):
+        if isinstance(step, Send):
+            history = _with_fewer_records(history, number, step)
+    return history
+
+
+def _with_fewer_records(history: History, number: int, send: Send) -> History:
+    for record in reversed(range(send.records)):
+        smaller = send.without(record)
+        if breaks(shorter := history.without(number, smaller)):
+            history, send = shorter, smaller
     return history
 
 

@@ -94,7 +94,8 @@ class Oracle:
     def forbidden(self, column: str) -> Forbidden:
         """Whom nobody may mail, where a person is known by a column; the rest is allowed, or the
         law leaves it open."""
-        people, closed = {}, {}
+        people: dict[str, str] = {}
+        closed: dict[str, str] = {}
         for name in self.lists:
             for who, addresses in self._standing(name, column):
                 if who:

@@ -7,7 +7,7 @@ another one, so a history can be printed, replayed and shortened.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Document = dict[str, Any]
@@ -27,6 +27,18 @@ class Send:
     @property
     def file(self) -> str:
         return f"{self.feed.upper()}{'_INC' * (self.kind != 'full')}_{self.day}.csv"
+
+    @property
+    def records(self) -> int:
+        return len(self.content.splitlines()) - 1
+
+    def without(self, record: int) -> Send:
+        """The same with a record less."""
+        lines = self.content.splitlines(keepends=True)
+        right = self.announced == str(self.records)
+        announced = str(self.records - 1) if right else self.announced
+        content = "".join([*lines[: record + 1], *lines[record + 2 :]])
+        return replace(self, content=content, announced=announced)
 
     def __str__(self) -> str:
         lines = "".join(f"\n        {line!r}" for line in self.content.splitlines())
@@ -147,10 +159,10 @@ class History:
     quiet: bool = False
     kinds: tuple[str, ...] = field(default=())
 
-    def without(self, number: int) -> History:
-        """One step less."""
-        steps = (*self.steps[:number], *self.steps[number + 1 :])
-        return History(self.config, steps, self.quiet, self.kinds)
+    def without(self, number: int, *instead: Step) -> History:
+        """Without a step, or with another one instead."""
+        steps = (*self.steps[:number], *instead, *self.steps[number + 1 :])
+        return replace(self, steps=steps)
 
     def __str__(self) -> str:
         lists = [f"  list {name}: {source}" for name, source in self.config["lists"].items()]

@@ -109,9 +109,9 @@ class World:
             case Reverse():
                 self.config["lists"] = dict(reversed(self.config["lists"].items()))
             case CleanServer(day):
-                for path in (self.folder / "files").iterdir():
-                    if path.name.split(".")[0].rpartition("_")[2] < day:
-                        path.unlink()
+                for file in (self.folder / "files").iterdir():
+                    if file.name.split(".")[0].rpartition("_")[2] < day:
+                        file.unlink()
             case Decide(name, action, file, flag):
                 words = filter(None, [file, flag])
                 return self._run("exports", name, action, *words, "--why", "so decided") == 0
