@@ -15,6 +15,7 @@ from typing import Any
 from responsys_assets_tests.change.reading import EMAIL, KEY, PERMISSION
 from responsys_assets_tests.change.steps import (
     BackUp,
+    Block,
     CleanServer,
     Decide,
     Document,
@@ -60,6 +61,7 @@ class Company:
         feed: str,
         *,
         again: bool = False,
+        late: bool = False,
         header: Sequence[str] = COLUMNS,
         people: int | None = None,
         leave_out: str = "",
@@ -72,8 +74,12 @@ class Company:
             before = next(each for each in reversed(self.sent) if each.feed == feed)
             kind, day = before.kind, before.day
         else:
-            self.day[feed] = self.day.get(feed, 0) + 1
-            day = f"{FIRST + dt.timedelta(days=self.day[feed]):%Y%m%d}"
+            number = self.day.get(feed, 0) + 1
+            if late:
+                number = max(number - 2, 0)
+            else:
+                self.day[feed] = number
+            day = f"{FIRST + dt.timedelta(days=number):%Y%m%d}"
             kind = self.config["lists"].get(feed, {}).get("export", "full")
             if feed in self.both:
                 kind = chance.choice(["full", "incremental"])
@@ -180,6 +186,8 @@ def a_config(chance: Random, feeds: Sequence[str], both: set[str]) -> Document:
         },
         "deliveries": {"partner": {"segment": "mail", "to": "outbox", "file": file, "mode": mode}},
     }
+    if chance.random() < 0.15:
+        config["profiles"] |= {"insert_new": False, "primary": feeds[0]}
     if chance.random() < 0.2:
         config["segments"]["all"] = {"where": f"{KEY} <> ''", "channel": "none"}
     return config
@@ -331,8 +339,8 @@ def retry(company: Company) -> Phases:
 def prune(company: Company) -> Phases:
     keep = company.chance.choice([{"exported": "1d"}, {"exported": "1d", "snapshots": 1}])
     yield [Edit(("keep",), keep)]
-    company.chance.random()
     yield [CleanServer("20261120")]
+    yield from KINDS[company.chance.choice(AFTER_PRUNING)](company)
 
 
 def header_drift(company: Company) -> Phases:
@@ -358,6 +366,27 @@ def header_only(company: Company) -> Phases:
 
 def sent_again(company: Company) -> Phases:
     yield company.send(company.some(), again=True)
+
+
+def late(company: Company) -> Phases:
+    """An export of an older day arrives, perhaps with what was there already."""
+    feed = company.some()
+    company.day[feed] = company.day.get(feed, 0) + 1
+    yield company.send(feed)
+    yield company.send(feed, late=True)
+
+
+def delivery_fails(company: Company) -> Phases:
+    """The receiver's server refuses some files for a while."""
+    chance = company.chance
+    if chance.random() < 0.7:
+        file = {"file": "mail_{seq}_{change}.csv", "mode": "changes"}
+        company.config["deliveries"]["partner"] |= file
+    words = chance.choice(["_update", "_update", "_add", "mail"])
+    yield [Block(words)]
+    yield company.send(company.some())
+    yield company.send(company.some())
+    yield [Block(words, ends=True)]
 
 
 def dirt(company: Company) -> Phases:
@@ -419,6 +448,8 @@ KINDS: dict[str, Callable[[Company], Phases]] = {
     "header_drift": header_drift,
     "header_only": header_only,
     "sent_again": sent_again,
+    "late": late,
+    "delivery_fails": delivery_fails,
     "dirt": dirt,
     "autumn": autumn,
     "lose_current": lose_current,
@@ -428,6 +459,10 @@ KINDS: dict[str, Callable[[Company], Phases]] = {
         f"restore_{part}": restore(part) for part in ("staged", "profiles", "deliveries", "consent")
     },
 }
+AFTER_PRUNING = (
+    "delimiter timestamp_format updated_at types match_on zone list_renamed list_removed withdraw "
+    "retry encrypted max_rejected"
+).split()
 LAKE = {name for name in KINDS if name.startswith(("lose_", "restore_"))}
 
 

@@ -144,18 +144,20 @@ class Judge:
             reading = read(sent.content, settings, export.stamp)
             if not reading.readable:
                 raise BrokenLawError(f"{sent.file} of list {name} was accepted, but has no key")
+            known = Accepted(export.stamp, export.mtime, export.sha256, export.kind)
             if sent.file not in self.decided:
                 gone = self.oracle.lost_columns(name, export.sha256, reading, settings.updated_at)
                 if gone:
                     raise BrokenLawError(f"{sent.file} of list {name} was accepted without {gone}")
-            known = Accepted(export.stamp, export.mtime, export.sha256, export.kind)
+                if self.oracle.shrinks(name, known, reading):
+                    raise BrokenLawError(f"{sent.file} of list {name} was accepted, so small")
             self.oracle.accept(name, known, reading)
 
     def _check_rows(self, done: Synced) -> None:
         """Nobody is lost whom an accepted export has."""
         world = self.world
         column = world.match_on
-        must = self.oracle.profiles(column, world.lists)
+        must = self.oracle.profiles(column, world.lists, world.primary)
         there = {row[column] for row in world.rows("profiles")}
         if lost := must.keys() - there:
             raise BrokenLawError(f"{sorted(lost)} are in accepted exports and are no profiles")
@@ -174,7 +176,9 @@ class Judge:
             chosen = WHERES[segment["where"]]
             must = {
                 who
-                for who, profile in self.oracle.reachable(world.match_on, world.lists).items()
+                for who, profile in self.oracle.reachable(
+                    world.match_on, world.lists, world.primary
+                ).items()
                 if chosen(profile.values)
             }
             if lost := must - {row[KEY] for row in rows}:

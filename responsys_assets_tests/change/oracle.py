@@ -214,11 +214,18 @@ class Oracle:
             if who in rows or (who not in kept and not reading.incomplete):
                 del found[who]
 
-    def profiles(self, column: str, configured: Sequence[str]) -> dict[str, Profile]:
-        """The merge, latest updated row: who must be a profile, and with which values."""
+    def profiles(
+        self, column: str, configured: Sequence[str], primary: str | None = None
+    ) -> dict[str, Profile]:
+        """The merge, latest updated row: who must be a profile, and with which values.
+
+        With `primary` nobody is one who is not in that list.
+        """
         live = {name: self.live(name, column) for name in configured}
         found = {}
         for who in {who for rows in live.values() for who in rows}:
+            if primary is not None and who not in live.get(primary, {}):
+                continue
             candidates = [
                 (-rows[who][0], place, name, rows[who][1])
                 for place, (name, rows) in enumerate(live.items())
@@ -233,12 +240,14 @@ class Oracle:
             found[who] = Profile(values, lists)
         return found
 
-    def reachable(self, column: str, configured: Sequence[str]) -> dict[str, Profile]:
+    def reachable(
+        self, column: str, configured: Sequence[str], primary: str | None = None
+    ) -> dict[str, Profile]:
         """Whom a segment of everybody has to hold, if nothing is in doubt."""
         forbidden = self.forbidden(column)
         return {
             who: profile
-            for who, profile in self.profiles(column, configured).items()
+            for who, profile in self.profiles(column, configured, primary).items()
             if (address := tidy(profile.values.get(EMAIL, ""), EMAIL))
             and forbidden.why(who, address) is None
             and self.opted_in(column, who, configured)
@@ -259,3 +268,13 @@ class Oracle:
             for column in meaningful
             if any(column in each.columns for each in before) and column not in reading.columns
         )
+
+    def shrinks(self, name: str, export: Accepted, reading: Reading) -> bool:
+        """Whether a full export, the newest, has less than half of what the one before had."""
+        known = sorted(self.lists.get(name, {}).values(), key=lambda each: each.order)
+        known = [each for each in known if each.state == "in force" and each.kind == "full"]
+        if export.kind != "full" or not known or export.stamp <= known[-1].stamp:
+            return False
+        if export.sha256 in self.lists[name]:
+            return False
+        return 2 * len(reading.records) < len(known[-1].reading.records)

@@ -16,7 +16,7 @@ from pathlib import Path
 from responsys_assets_tests.change.reading import KEY
 
 CHANGE = "CHANGE_"
-_KINDS = ("remove", "update", "add")  # the order in which a plan sends them
+_KINDS = ("remove", "add", "update")  # the order in which a plan sends them
 _WORDS = {"{change}": "(?P<kind>add|update|remove)", "{seq}": r"(?P<seq>\d+)"}
 Person = Mapping[str, str]
 
@@ -58,7 +58,7 @@ class Receiver:
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             match = regex.fullmatch(path.name)
             shown = (path.stat().st_mtime_ns, path.stat().st_size)
-            if match is None or self._seen.get(path.name) == shown:
+            if match is None or path.is_dir() or self._seen.get(path.name) == shown:
                 continue
             self._seen[path.name] = shown
             groups = match.groupdict()

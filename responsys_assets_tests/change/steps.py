@@ -138,6 +138,17 @@ class Lose:
 
 
 @dataclass(frozen=True)
+class Block:
+    """The receiver's server takes no new file whose name has these words, until it does again."""
+
+    words: str
+    ends: bool = False
+
+    def __str__(self) -> str:
+        return f"the outbox {'takes' if self.ends else 'refuses'} files with {self.words!r}"
+
+
+@dataclass(frozen=True)
 class Sync:
     """`responsys sync`, and once more."""
 
@@ -145,9 +156,8 @@ class Sync:
         return "sync"
 
 
-Step = (
-    Send | Edit | Move | Reverse | Decide | Release | CleanServer | BackUp | Restore | Lose | Sync
-)
+Damage = BackUp | Restore | Lose
+Step = Send | Edit | Move | Reverse | Decide | Release | CleanServer | Block | Damage | Sync
 
 
 @dataclass(frozen=True)

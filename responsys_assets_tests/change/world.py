@@ -27,6 +27,7 @@ from responsys_assets.sync import SyncResult, sync
 from responsys_assets_tests.change.reading import Settings
 from responsys_assets_tests.change.steps import (
     BackUp,
+    Block,
     CleanServer,
     Decide,
     Document,
@@ -83,6 +84,12 @@ class World:
         return str(self.config["profiles"]["match_on"])
 
     @property
+    def primary(self) -> str | None:
+        """The list that a person has to be in, if there is one."""
+        found: str | None = self.config["profiles"].get("primary")
+        return found
+
+    @property
     def lists(self) -> list[str]:
         return [*self.config["lists"]]
 
@@ -112,11 +119,13 @@ class World:
                 for file in (self.folder / "files").iterdir():
                     if file.name.split(".")[0].rpartition("_")[2] < day:
                         file.unlink()
+            case Block():
+                self._block(step.words, ends=step.ends)
             case Decide(name, action, file, flag):
                 words = filter(None, [file, flag])
                 return self._run("exports", name, action, *words, "--why", "so decided") == 0
-            case Release(delivery):
-                return self._run("apply", delivery, "--release") == 0
+            case Release(name):
+                return self._run("apply", name, "--release") == 0
             case _:
                 return self._damage(step)
         return True
@@ -128,6 +137,18 @@ class World:
         for name, text in ((send.file, content), (f"{send.file}.ready", send.announced.encode())):
             (folder / name).write_bytes(text)
             os.utime(folder / name, (send.mtime, send.mtime))
+
+    def _block(self, words: str, *, ends: bool) -> None:
+        """Folders in the way of the next files."""
+        pattern = self.history.config["deliveries"]["partner"]["file"]
+        for number in range(1, 20):
+            for kind in ("add", "update", "remove"):
+                name = pattern.replace("{seq}", str(number)).replace("{change}", kind)
+                path = self.folder / "outbox" / name
+                if words in name and ends and path.is_dir():
+                    path.rmdir()
+                elif words in name and not ends and not path.exists():
+                    path.mkdir()
 
     def _edit(self, path: tuple[str, ...], value: Any) -> bool:
         *above, last = path
