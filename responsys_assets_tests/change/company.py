@@ -188,7 +188,7 @@ def a_config(chance: Random, feeds: Sequence[str], both: set[str]) -> Document:
     }
     if chance.random() < 0.15:
         config["profiles"] |= {"insert_new": False, "primary": feeds[0]}
-    if chance.random() < 0.2:
+    if chance.random() < 0.1:
         config["segments"]["all"] = {"where": f"{KEY} <> ''", "channel": "none"}
     return config
 
@@ -489,7 +489,7 @@ def a_history(chance: Random, kinds: Sequence[str]) -> History:
                 changes.remove(change)
                 continue
         steps += company.send(company.some()) if phase is None else phase
-        if chance.random() < 0.6:
+        if chance.random() < 0.5:
             steps.append(Sync())
     if not isinstance(steps[-1], Sync):
         steps.append(Sync())

@@ -69,6 +69,7 @@ class World:
     config: Document = field(init=False)
     now: dt.datetime = START
     sent: dict[str, Send] = field(default_factory=dict)  # by sha256
+    _loaded: tuple[str, Project | None] = ("", None)
 
     def __post_init__(self) -> None:
         self.config = copy.deepcopy(dict(self.history.config))
@@ -195,13 +196,20 @@ class World:
     def _file(self) -> Path:
         return self.folder / "responsys.yaml"
 
-    def _write(self) -> None:
-        self._file.write_text(json.dumps(self.config))
+    def _write(self) -> str:
+        text = json.dumps(self.config)
+        if text != self._loaded[0]:
+            self._loaded = (text, None)
+            self._file.write_text(text)
+        return text
 
     def project(self) -> Project:
         """The project as it is configured now; raises ConfigError."""
-        self._write()
-        return replace(load(self._file, {}), now=lambda: self.now)
+        text, found = self._write(), self._loaded[1]
+        if found is None:
+            found = load(self._file, {})
+            self._loaded = (text, found)
+        return replace(found, now=lambda: self.now)
 
     def sync(self) -> Synced:
         """One sync."""
@@ -245,9 +253,10 @@ class World:
 
     def tree(self, *folders: str) -> Tree:
         """Every file below some folders, with its time and size."""
-        return {
-            str(path.relative_to(self.folder)): (path.stat().st_mtime_ns, path.stat().st_size)
-            for folder in folders
-            for path in (self.folder / folder).rglob("*")
-            if path.is_file()
-        }
+        found: Tree = {}
+        for folder in folders:
+            for place, _, names in os.walk(self.folder / folder):
+                for name in names:
+                    seen = Path(place, name).stat()
+                    found[f"{place}/{name}"] = (seen.st_mtime_ns, seen.st_size)
+        return found
