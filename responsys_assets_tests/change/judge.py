@@ -19,7 +19,11 @@ SETTLED = ("delivered", "unchanged")
 
 
 class BrokenLawError(AssertionError):
-    """The product did what the law forbids."""
+    """The product did what the law forbids; `law` says which in a word, `text` all of it."""
+
+    def __init__(self, law: str, text: str) -> None:
+        super().__init__(f"{law}: {text}")
+        self.law, self.text = law, text
 
 
 def live(history: History) -> None:
@@ -31,25 +35,26 @@ def live(history: History) -> None:
             try:
                 judge.step(step)
             except BrokenLawError as error:
-                raise BrokenLawError(f"step {number}: {error}") from None
+                raise BrokenLawError(error.law, f"at step {number} {error.text}") from None
 
 
 def shortest(history: History) -> History:
     """A failing history without the steps and records that its failure does not need."""
+    law = broken(history)
     number = len(history.steps)
     while number := number - 1:  # the first step is an export, without which nothing happens
-        if breaks(shorter := history.without(number)):
+        if broken(shorter := history.without(number)) == law:
             history = shorter
     for number, step in enumerate(history.steps):
         if isinstance(step, Send):
-            history = _with_fewer_records(history, number, step)
+            history = _with_fewer_records(history, number, step, law)
     return history
 
 
-def _with_fewer_records(history: History, number: int, send: Send) -> History:
+def _with_fewer_records(history: History, number: int, send: Send, law: str) -> History:
     for record in reversed(range(send.records)):
         smaller = send.without(record)
-        if breaks(shorter := history.without(number, smaller)):
+        if broken(shorter := history.without(number, smaller)) == law:
             history, send = shorter, smaller
     return history
 
@@ -61,6 +66,11 @@ def breaks(history: History) -> str:
     except BrokenLawError as error:
         return str(error)
     return ""
+
+
+def broken(history: History) -> str:
+    """The law that a history breaks; empty if none."""
+    return breaks(history).partition(":")[0]
 
 
 @dataclass
@@ -122,14 +132,17 @@ class Judge:
         self._note_accepted()
         if done.result is None:
             unchanged = profiles == world.snapshot("profiles")
-            if done.code == 2 and not unchanged:
-                raise BrokenLawError(f"{done.error}, and yet the profiles are new")
+            later = done.key.startswith(("segments", "deliveries"))
+            if done.code == 2 and not unchanged and not later:
+                raise BrokenLawError("refused", f"{done.error}, and yet the profiles are new")
             if unchanged and outbox != world.tree("outbox", "other"):
-                raise BrokenLawError(f"{done.error}, and yet something was delivered")
+                raise BrokenLawError("refused", f"{done.error}, and yet something was delivered")
         else:
             self.keys.add(world.match_on)
             self._check_rows(done)
         forbidden = self.oracle.forbidden(world.match_on)
+        if not self.oracle.can_merge(world.lists, world.primary):
+            segments = {}  # the profiles stay as they were, and nothing is sent
         for name, was in segments.items():
             if done.code in (0, 3) or was != world.snapshot(f"segments/{name}"):
                 self._check_segment(name, forbidden, done)
@@ -143,14 +156,20 @@ class Judge:
             settings = world.settings(name)
             reading = read(sent.content, settings, export.stamp)
             if not reading.readable:
-                raise BrokenLawError(f"{sent.file} of list {name} was accepted, but has no key")
+                raise BrokenLawError(
+                    "readable", f"{sent.file} of list {name} was accepted, but has no key"
+                )
             known = Accepted(export.stamp, export.mtime, export.sha256, export.kind)
             if sent.file not in self.decided:
                 gone = self.oracle.lost_columns(name, export.sha256, reading, settings.updated_at)
                 if gone:
-                    raise BrokenLawError(f"{sent.file} of list {name} was accepted without {gone}")
+                    raise BrokenLawError(
+                        "column gone", f"{sent.file} of list {name} was accepted without {gone}"
+                    )
                 if self.oracle.shrinks(name, known, reading):
-                    raise BrokenLawError(f"{sent.file} of list {name} was accepted, so small")
+                    raise BrokenLawError(
+                        "shrunk", f"{sent.file} of list {name} was accepted, so small"
+                    )
             self.oracle.accept(name, known, reading)
 
     def _check_rows(self, done: Synced) -> None:
@@ -160,9 +179,11 @@ class Judge:
         must = self.oracle.profiles(column, world.lists, world.primary)
         there = {row[column] for row in world.rows("profiles")}
         if lost := must.keys() - there:
-            raise BrokenLawError(f"{sorted(lost)} are in accepted exports and are no profiles")
+            raise BrokenLawError(
+                "lost", f"{sorted(lost)} are in accepted exports and are no profiles"
+            )
         if world.history.quiet and (more := there - must.keys()):
-            raise BrokenLawError(f"{sorted(more)} are profiles and have left every list")
+            raise BrokenLawError("left", f"{sorted(more)} are profiles and have left every list")
 
     def _check_segment(self, name: str, forbidden: Forbidden, done: Synced) -> None:
         world = self.world
@@ -182,15 +203,17 @@ class Judge:
                 if chosen(profile.values)
             }
             if lost := must - {row[KEY] for row in rows}:
-                raise BrokenLawError(f"{sorted(lost)} may be mailed and are not in segment {name}")
+                raise BrokenLawError(
+                    "unreached", f"{sorted(lost)} may be mailed and are not in segment {name}"
+                )
 
     def _check_person(self, row: Mapping[str, str], forbidden: Forbidden, where: str) -> None:
         world = self.world
         who, address = tidy(row[world.match_on], world.match_on), tidy(row[EMAIL], EMAIL)
         if why := forbidden.why(who, address):
-            raise BrokenLawError(f"{who} at {address} is in {where}, but {why}")
+            raise BrokenLawError("opted out", f"{who} at {address} is in {where}, but {why}")
         if not self.oracle.opted_in(world.match_on, who, world.lists):
-            raise BrokenLawError(f"{who} is in {where}, but no list says I")
+            raise BrokenLawError("no opt-in", f"{who} is in {where}, but no list says I")
 
     def _check_receivers(self, forbidden: Forbidden, done: Synced) -> None:
         current = set()
@@ -206,7 +229,8 @@ class Judge:
                 self._check_person(person, forbidden, f"a file of delivery {name}")
             state, reason = done.delivery(name)
             guarded = state == "held" and reason == "guard" and config.get("mode") == "changes"
-            if len(self.keys) == 1 and (state in SETTLED or guarded):
+            merged = self.oracle.can_merge(self.world.lists, self.world.primary)
+            if merged and len(self.keys) == 1 and (state in SETTLED or guarded):
                 for person in self.receivers[place].active.values():
                     self._check_person(person, forbidden, f"what {name}'s receiver believes")
                 self._check_reached(name, self.receivers[place], state)
@@ -218,7 +242,7 @@ class Judge:
             has = {row[KEY] for row in self.world.rows(f"segments/{segment}")}
             if has != receiver.active.keys():
                 raise BrokenLawError(
-                    f"the receiver has {sorted(receiver.active)}, not {sorted(has)}"
+                    "unreached", f"the receiver has {sorted(receiver.active)}, not {sorted(has)}"
                 )
 
     def _check_repetition(self, done: Synced) -> None:
@@ -228,8 +252,9 @@ class Judge:
         again = world.sync()
         if (again.code, again.error) != (done.code, done.error):
             raise BrokenLawError(
-                f"ended with {done.code} {done.error}, repeated with {again.code} {again.error}"
+                "repeated",
+                f"ended with {done.code} {done.error}, repeated with {again.code} {again.error}",
             )
         if done.code in (0, 3) and (after := world.tree("lake", "outbox", "other")) != before:
             changed = sorted({*before.items()} ^ {*after.items()})
-            raise BrokenLawError(f"a sync with nothing new wrote {changed[0][0]}")
+            raise BrokenLawError("repeated", f"a sync with nothing new wrote {changed[0][0]}")

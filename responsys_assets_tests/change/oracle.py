@@ -176,6 +176,15 @@ class Oracle:
 
     # Rows
 
+    def can_merge(self, configured: Sequence[str], primary: str | None) -> bool:
+        """Whether anything in force is left from which profiles could be made."""
+        names = configured if primary is None else [primary]
+        return any(
+            export.state in ("in force", "unsure")
+            for name in names
+            for export in self.lists.get(name, {}).values()
+        )
+
     def live(self, name: str, column: str) -> dict[str, tuple[int, Said]]:
         """The latest live row of each person of a list, with its time; only what is certain."""
         if name in self.doubtful:

@@ -136,6 +136,8 @@ def _record(
     )
     text = values.get(settings.updated_at or "", "").strip()
     moments = _moments(text, settings) if text else []
+    if settings.updated_at is None:  # then all of an export is as old as the export
+        moments = [microseconds(stamp)]
     unreadable = bool(text) and not moments
     future = bool(moments) and moments[0] > microseconds(stamp) + _DAY
     return Said(

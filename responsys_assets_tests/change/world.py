@@ -53,6 +53,7 @@ class Synced:
     code: int
     result: SyncResult | None
     error: str = ""
+    key: str = ""  # of the configuration, that the error names
 
     def delivery(self, name: str) -> tuple[str, str | None]:
         """State and reason of a delivery."""
@@ -217,7 +218,7 @@ class World:
         try:
             result = sync(self.project())
         except ResponsysError as error:
-            return Synced(int(error.exit_code), None, f"{error.code}: {error}")
+            return Synced(int(error.exit_code), None, f"{error.code}: {error}", error.key or "")
         return Synced(int(result.exit_code), result)
 
     # What can be seen
