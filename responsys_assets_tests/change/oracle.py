@@ -8,13 +8,14 @@ a must.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from responsys_assets_tests.change.reading import (
     EMAIL,
     IDENTITIES,
     PERMISSION,
+    Clock,
     Reading,
     Said,
     microseconds,
@@ -119,32 +120,43 @@ class Oracle:
         """Who is out by this list, by his value in a column, and the addresses it closes."""
         opt_ins = self._opt_ins(name, column)
         for who, since, said in self._opt_outs(name, column):
-            if not who or all(until <= since for until in opt_ins.get(who, [])):
-                addresses = set(said.addresses if said.broken else [said.is_(EMAIL)])
-                addresses |= self._addresses(name, column, who) if who else set()
-                yield who, addresses - {""}
+            if who and any(
+                until > since.get(clock, max(since.values()))
+                for clock, until in opt_ins.get(who, ())
+            ):
+                continue
+            addresses = said.addresses if said.broken else {said.is_(EMAIL)}
+            if who:
+                addresses = addresses | self._addresses(name, column, who)
+            yield who, addresses - {""}
 
-    def _opt_ins(self, name: str, column: str) -> dict[str, list[int]]:
+    def _opt_ins(self, name: str, column: str) -> dict[str, set[tuple[Clock, int]]]:
         """The moments at which this list may say I, by person; all readings count."""
-        found: dict[str, list[int]] = {}
+        found: dict[str, set[tuple[Clock, int]]] = {}
         for export in self.lists[name].values():
             for reading in export.readings if export.state in ("in force", "unsure") else ():
                 for said in reading.records:
                     if said.rejected and not said.future:
                         continue
                     if said.permission == "I" and said.until is not None:
-                        found.setdefault(said.is_(column), []).append(said.until)
+                        found.setdefault(said.is_(column), set()).add((reading.clock, said.until))
         return found
 
-    def _opt_outs(self, name: str, column: str) -> Iterator[tuple[str, int, Said]]:
+    def _opt_outs(self, name: str, column: str) -> Iterator[tuple[str, dict[Clock, int], Said]]:
+        """Every record that said O in any accepted reading, with its time by each clock."""
         for export in self.lists[name].values():
             if export.state in ("unsure", "taken back"):
                 continue
+            stamp = microseconds(export.stamp)
+            found: dict[tuple[int, str], tuple[dict[Clock, int], Said]] = {}
             for reading in export.readings:
                 for said in reading.records:
                     if said.permission == "O" and not self._mended(name, export, said):
-                        stamp = microseconds(export.stamp)
-                        yield said.is_(column), stamp if said.since is None else said.since, said
+                        record = (said.number, said.is_(column))
+                        times, _ = found.setdefault(record, ({}, said))
+                        times[reading.clock] = stamp if said.since is None else said.since
+            for (_, who), (times, said) in found.items():
+                yield who, times, said
 
     def _mended(self, name: str, export: Accepted, said: Said) -> bool:
         """Whether a later version of the export may have the rejected record in good order."""
@@ -200,7 +212,8 @@ class Oracle:
             for row in export.reading.rows:
                 rows.setdefault(row.is_(column), []).append(row)
             if export.kind == "full":
-                self._end_older(found, rows, export.reading, column)
+                ended = self._ended(name, export.reading, column)
+                found = {who: theirs for who, theirs in found.items() if not ended(who)}
             for who, theirs in rows.items():
                 found.setdefault(who, []).extend(
                     ((OLDEST if r.merged is None else r.merged, place, r.number), r) for r in theirs
@@ -210,18 +223,18 @@ class Oracle:
         }
         return {who: (place[0], row) for who, (place, row) in best.items()}
 
-    @staticmethod
-    def _end_older(
-        found: dict[str, list[tuple[tuple[int, int, int], Said]]],
-        rows: Mapping[str, Sequence[Said]],
-        reading: Reading,
-        column: str,
-    ) -> None:
-        """A full export ends the older rows of whom it has, and of whom it does not mention."""
-        kept = {said.is_(column) for said in reading.records if said.rejected}
-        for who in list(found):
-            if who in rows or (who not in kept and not reading.incomplete):
-                del found[who]
+    def _ended(self, name: str, reading: Reading, column: str) -> Callable[[str], bool]:
+        """Of whom a full export ends the older rows: of whom it has, and, if it is complete, of
+        whom it does not mention."""
+        exports = self.lists[name].values()
+        known = {row.is_(column) for each in exports for r in each.readings for row in r.rows}
+        has = {row.is_(column) for row in reading.rows}
+        # a record without a key is nobody's, and a match key of before says nothing now
+        rejected = [s for s in reading.records if s.rejected and (s.broken or s.is_(column))]
+        named = [reading.maybe(said, known) for said in rejected]
+        kept = {who for each in named for who in each}
+        complete = all(named) and reading.match_on == column
+        return lambda who: who in has or (complete and who not in kept)
 
     def profiles(
         self, column: str, configured: Sequence[str], primary: str | None = None

@@ -12,7 +12,7 @@ import datetime as dt
 import io
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ IDENTITIES = (KEY, EMAIL)
 UNSEEN = " \t\u00a0\u200b\ufeff"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _ADDRESS = re.compile(r"[\w.]+@[\w.]+")
+Clock = tuple[str, str | None, str | None]
 _DAY = 86_400_000_000
 
 
@@ -55,7 +56,12 @@ class Said:
     rejected: bool = False
     future: bool = False
     broken: bool = False
-    addresses: frozenset[str] = frozenset()
+    fields: tuple[str, ...] = ()
+
+    @property
+    def addresses(self) -> set[str]:
+        """Every e-mail address that stands in a broken record."""
+        return {tidy(found, EMAIL) for text in self.fields for found in _ADDRESS.findall(text)}
 
     def is_(self, column: str) -> str:
         """Its identifying value in this column."""
@@ -64,11 +70,13 @@ class Said:
 
 @dataclass(frozen=True)
 class Reading:
-    """A file under settings. `readable` is false if it lacks what every export must have."""
+    """A file under settings. `readable` is false if it lacks what every export must have; times
+    of one `clock` can be compared."""
 
     columns: tuple[str, ...]
     records: tuple[Said, ...]
     match_on: str
+    clock: Clock
     readable: bool = True
 
     @property
@@ -76,10 +84,11 @@ class Reading:
         """Well-formed records that identify somebody."""
         return (each for each in self.records if not each.rejected and each.is_(self.match_on))
 
-    @property
-    def incomplete(self) -> bool:
-        """Whether a record is there of which nobody knows whose it is."""
-        return any(r.broken or (r.rejected and not r.is_(self.match_on)) for r in self.records)
+    def maybe(self, said: Said, known: Collection[str]) -> set[str]:
+        """Who a rejected record may be of: of a broken one, whoever of those known it names."""
+        if not said.broken:
+            return {said.is_(self.match_on)} - {""}
+        return {tidy(text, self.match_on) for text in said.fields} & {*known}
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,11 @@ class Settings:
         column = self.source.get("updated_at")
         return None if column is None else self.renamed(column)
 
+    @property
+    def clock(self) -> Clock:
+        """Where its times come from."""
+        return self.zone, self.updated_at, self.source.get("timestamp_format")
+
     def renamed(self, column: str) -> str:
         return str(self.source.get("rename", {}).get(column, column))
 
@@ -109,21 +123,20 @@ def read(content: str, settings: Settings, stamp: dt.datetime) -> Reading:
     names = [settings.renamed(name.strip(UNSEEN)) for name in lines[0]]
     needed = {settings.match_on, *filter(None, [settings.updated_at])}
     if not needed <= set(names):
-        return Reading(tuple(names), (), settings.match_on, readable=False)
+        return Reading(tuple(names), (), settings.match_on, settings.clock, readable=False)
     records = tuple(
         _record(number, row, names, settings, stamp) for number, row in enumerate(lines[1:])
     )
-    return Reading(tuple(names), records, settings.match_on)
+    return Reading(tuple(names), records, settings.match_on, settings.clock)
 
 
 def _record(
     number: int, row: Sequence[str], names: Sequence[str], settings: Settings, stamp: dt.datetime
 ) -> Said:
-    addresses = frozenset(tidy(found, EMAIL) for field in row for found in _ADDRESS.findall(field))
     if len(row) != len(names):
         said = "O" if any(field.strip().upper() == "O" for field in row) else ""
         return Said(
-            number, {}, said, None, None, None, rejected=True, broken=True, addresses=addresses
+            number, {}, said, None, None, None, rejected=True, broken=True, fields=tuple(row)
         )
     values = dict(zip(names, row, strict=True))
     permission = values.get(PERMISSION, "").strip(UNSEEN).upper()
@@ -149,7 +162,6 @@ def _record(
         merged=moments[0] if moments else None,
         rejected=badly_typed or unreadable or future,
         future=future and not badly_typed,
-        addresses=addresses,
     )
 
 
