@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -43,7 +43,10 @@ Phases = Iterator[list[Step]]
 
 @dataclass
 class Company:
-    """The vendor's side: what the feeds look like by now. `lists` maps a list to its feed."""
+    """The vendor's side: what the feeds look like by now.
+
+    `calm`: no autumn hour, no missing time, no odd permission, so that nothing is in doubt.
+    """
 
     chance: Random
     feeds: list[str]
@@ -53,8 +56,9 @@ class Company:
     form: dict[str, str] = field(default_factory=dict)
     both: set[str] = field(default_factory=set)  # feeds of full and incremental exports
     sent: list[Send] = field(default_factory=list)
+    recipient: str = ""
     dirt: bool = False
-    calm: bool = False  # no autumn hour, no missing time, no odd permission
+    calm: bool = False
 
     def send(
         self,
@@ -97,7 +101,7 @@ class Company:
         content = "".join(f"{separator.join(line)}\n" for line in lines)
         moment = dt.datetime.strptime(day, "%Y%m%d").replace(tzinfo=dt.UTC)
         mtime = moment.timestamp() + 6 * 3600 + 60 * len(versions)
-        made = Send(feed, day, content, str(len(rows)), kind, mtime)
+        made = Send(feed, day, content, str(len(rows)), kind, mtime, self.recipient)
         self.sent.append(made)
         return [made]
 
@@ -146,6 +150,17 @@ class Company:
 
     def some(self) -> str:
         return self.chance.choice(self.feeds)
+
+
+def _key(name: str) -> Document:
+    return {"decrypt": {"private_key_file": f"${{{name}}}"}}
+
+
+def key_replaced(company: Company) -> Phases:
+    """What was sent before cannot be decrypted any more; then a setting is edited."""
+    company.recipient = "partner"
+    yield [Edit(("keys",), _key("partner"))]
+    yield from KINDS[company.chance.choice(AFTER_PRUNING)](company)
 
 
 def a_config(chance: Random, feeds: Sequence[str], both: set[str]) -> Document:
@@ -325,7 +340,7 @@ def accept(company: Company) -> Phases:
     feed = company.some()
     (sent,) = company.send(feed)
     assert isinstance(sent, Send)
-    yield [Send(sent.feed, sent.day, sent.content, "77", sent.kind, sent.mtime)]
+    yield [replace(sent, announced="77")]
     yield [Decide(feed, "accept", sent.file)]
     if company.chance.random() < 0.5:
         yield [Decide(feed, "retry", sent.file)]
@@ -463,21 +478,48 @@ AFTER_PRUNING = (
     "delimiter timestamp_format updated_at types match_on zone list_renamed list_removed withdraw "
     "retry encrypted max_rejected"
 ).split()
+# after these the law says exactly who may be mailed, if the records themselves are in order
+EXACT = (
+    "delimiter timestamp_format ready_count max_rejected encrypted signers list_renamed "
+    "list_removed list_order where delivery withdraw accept retry sent_again late delivery_fails "
+    "lose_current lose_snapshot restore_profiles"
+).split()
 LAKE = {name for name in KINDS if name.startswith(("lose_", "restore_"))}
 
 
-def a_history(chance: Random, kinds: Sequence[str]) -> History:
-    """A history with these kinds of change; without any it is a quiet one."""
+def a_history(chance: Random, kinds: Sequence[str], *, calm: bool = False) -> History:
+    """A history with these kinds of change, on calm days perhaps."""
+    company = _a_company(chance, calm=calm)
+    return _happens(company, kinds, [KINDS[kind](company) for kind in kinds])
+
+
+def an_encrypted_history(chance: Random) -> History:
+    """A history in which the key is replaced by which exports are decrypted."""
+    company = _a_company(chance, calm=False)
+    company.recipient = "own"
+    company.config["keys"] = _key("own")
+    for source in company.config["lists"].values():
+        source["encrypted"] = True
+        files = source["files"]
+        if isinstance(files, str):
+            source["files"] = f"{files}.gpg"
+        else:
+            source["files"] = {kind: f"{name}.gpg" for kind, name in files.items()}
+    return _happens(company, ["key_replaced"], [key_replaced(company)])
+
+
+def _a_company(chance: Random, *, calm: bool) -> Company:
     feeds = chance.sample(["core", "web", "shop"], chance.choice([2, 2, 3]))
     both = {name for name in feeds if chance.random() < 0.25}
     config = a_config(chance, feeds, both)
-    if not kinds:
-        for source in config["lists"].values():
-            source["max_rejected"] = "100%"
-    company = Company(chance, feeds, config, both=both, calm=not kinds)
+    return Company(chance, feeds, config, both=both, calm=calm)
+
+
+def _happens(company: Company, kinds: Sequence[str], changes: list[Phases]) -> History:
+    """The phases of all changes between exports and syncs."""
+    chance, feeds = company.chance, company.feeds
     steps: list[Step] = [step for feed in feeds for step in company.send(feed, people=6)]
     steps.append(Sync())
-    changes = [KINDS[kind](company) for kind in kinds]
     for _ in range(40):
         if not changes and len([s for s in steps if isinstance(s, Send)]) >= len(feeds) + 2:
             break
@@ -493,11 +535,11 @@ def a_history(chance: Random, kinds: Sequence[str]) -> History:
             steps.append(Sync())
     if not isinstance(steps[-1], Sync):
         steps.append(Sync())
-    return History(config, tuple(steps), quiet=not kinds, kinds=tuple(kinds))
+    return History(company.config, tuple(steps), quiet=company.calm, kinds=tuple(kinds))
 
 
-def some_kinds(chance: Random) -> list[str]:
+def some_kinds(chance: Random, among: Sequence[str] = (*KINDS,)) -> list[str]:
     """One to three kinds of change; the lake is damaged by one at most, or facts may be gone."""
-    kinds = chance.sample(sorted(KINDS), chance.choice([1, 2, 2, 3]))
+    kinds = chance.sample(sorted(among), chance.choice([1, 2, 2, 3]))
     damage = [kind for kind in kinds if kind in LAKE]
     return [kind for kind in kinds if kind not in damage[1:]]

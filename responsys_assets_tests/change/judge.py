@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from responsys_assets_tests.change.reading import EMAIL, KEY, read, tidy
 from responsys_assets_tests.change.receiver import Receiver
 from responsys_assets_tests.change.steps import Decide, History, Lose, Restore, Send, Step, Sync
 from responsys_assets_tests.change.world import Synced, World
+from responsys_assets_tests.conftest import PgpKeys
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
 SETTLED = ("delivered", "unchanged")
@@ -26,11 +27,11 @@ class BrokenLawError(AssertionError):
         self.law, self.text = law, text
 
 
-def live(history: History) -> None:
+def live(history: History, keys: PgpKeys | None = None) -> None:
     """Let a history happen; raises BrokenLawError at the first sync that breaks the law."""
     memory = MEMORY if MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(dir=memory, prefix="history-") as folder:
-        judge = Judge(World(Path(folder), history))
+        judge = Judge(World(Path(folder), history, keys))
         for number, step in enumerate(history.steps):
             try:
                 judge.step(step)
@@ -38,39 +39,45 @@ def live(history: History) -> None:
                 raise BrokenLawError(error.law, f"at step {number} {error.text}") from None
 
 
-def shortest(history: History) -> History:
+def shortest(history: History, keys: PgpKeys | None = None) -> History:
     """A failing history without the steps and records that its failure does not need."""
-    law = broken(history)
+    law = broken(history, keys)
+
+    def fails(shorter: History) -> bool:
+        return broken(shorter, keys) == law
+
     number = len(history.steps)
     while number := number - 1:  # the first step is an export, without which nothing happens
-        if broken(shorter := history.without(number)) == law:
+        if fails(shorter := history.without(number)):
             history = shorter
     for number, step in enumerate(history.steps):
         if isinstance(step, Send):
-            history = _with_fewer_records(history, number, step, law)
+            history = _with_fewer_records(history, number, step, fails)
     return history
 
 
-def _with_fewer_records(history: History, number: int, send: Send, law: str) -> History:
+def _with_fewer_records(
+    history: History, number: int, send: Send, fails: Callable[[History], bool]
+) -> History:
     for record in reversed(range(send.records)):
         smaller = send.without(record)
-        if broken(shorter := history.without(number, smaller)) == law:
+        if fails(shorter := history.without(number, smaller)):
             history, send = shorter, smaller
     return history
 
 
-def breaks(history: History) -> str:
+def breaks(history: History, keys: PgpKeys | None = None) -> str:
     """How a history breaks the law; empty if it does not."""
     try:
-        live(history)
+        live(history, keys)
     except BrokenLawError as error:
         return str(error)
     return ""
 
 
-def broken(history: History) -> str:
+def broken(history: History, keys: PgpKeys | None = None) -> str:
     """The law that a history breaks; empty if none."""
-    return breaks(history).partition(":")[0]
+    return breaks(history, keys).partition(":")[0]
 
 
 @dataclass

@@ -23,10 +23,12 @@ class Send:
     announced: str
     kind: str = "full"
     mtime: float = 0.0
+    recipient: str = ""  # the key for which it is encrypted, if it is
 
     @property
     def file(self) -> str:
-        return f"{self.feed.upper()}{'_INC' * (self.kind != 'full')}_{self.day}.csv"
+        name = f"{self.feed.upper()}{'_INC' * (self.kind != 'full')}_{self.day}.csv"
+        return f"{name}.gpg" if self.recipient else name
 
     @property
     def records(self) -> int:
@@ -42,7 +44,8 @@ class Send:
 
     def __str__(self) -> str:
         lines = "".join(f"\n        {line!r}" for line in self.content.splitlines())
-        return f"send {self.file}, ready {self.announced!r}:{lines}"
+        key = f" for {self.recipient}" * bool(self.recipient)
+        return f"send {self.file}{key}, ready {self.announced!r}:{lines}"
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def test_a_safeguard_that_is_switched_off_is_noticed(
 ) -> None:
     """A history breaks the law without the safeguard, and keeps it with the safeguard."""
     for chance in cases.draw(MOST, MOST):
-        history = a_history(chance, kinds)
+        history = a_history(chance, kinds, calm=not kinds)
         with pytest.MonkeyPatch.context() as patch:
             switch_off(patch)
             noticed = breaks(history)

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,6 +42,7 @@ from responsys_assets_tests.change.steps import (
     Send,
     Step,
 )
+from responsys_assets_tests.conftest import PgpKeys
 
 START = dt.datetime(2026, 11, 12, 12, tzinfo=dt.UTC)
 Tree = dict[str, tuple[int, int]]
@@ -68,6 +70,7 @@ class World:
     folder: Path
     history: History
     config: Document = field(init=False)
+    keys: PgpKeys | None = None
     now: dt.datetime = START
     sent: dict[str, Send] = field(default_factory=dict)  # by sha256
     _loaded: tuple[str, Project | None] = ("", None)
@@ -135,10 +138,27 @@ class World:
     def _put(self, send: Send) -> None:
         folder = self.folder / "files"
         content = send.content.encode()
+        if send.recipient:
+            content = self._encrypted(content, send.recipient)
         self.sent[hashlib.sha256(content).hexdigest()] = send
         for name, text in ((send.file, content), (f"{send.file}.ready", send.announced.encode())):
             (folder / name).write_bytes(text)
             os.utime(folder / name, (send.mtime, send.mtime))
+
+    def _encrypted(self, content: bytes, recipient: str) -> bytes:
+        """A message of real gpg."""
+        assert self.keys is not None
+        home = self.keys.folder / "vendor"
+        home.mkdir(mode=0o700, exist_ok=True)
+        command = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--trust-model", "always"]
+        command += ["--recipient-file", str(self.keys.public(recipient)), "--encrypt"]
+        return subprocess.run(command, input=content, check=True, capture_output=True).stdout
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        """The keys by name, as a configuration says them: `${own}`."""
+        keys = self.keys
+        return {} if keys is None else {name: str(keys.private(name)) for name in keys.pairs}
 
     def _block(self, words: str, *, ends: bool) -> None:
         """Folders in the way of the next files."""
@@ -208,7 +228,7 @@ class World:
         """The project as it is configured now; raises ConfigError."""
         text, found = self._write(), self._loaded[1]
         if found is None:
-            found = load(self._file, {})
+            found = load(self._file, self._environment)
             self._loaded = (text, found)
         return replace(found, now=lambda: self.now)
 
