@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from responsys_assets.config.project import Project
+from responsys_assets.consent.record import record_all
 from responsys_assets.errors import ServerError
 from responsys_assets.exported.arrival import Decision
 from responsys_assets.exported.fetch import fetch
@@ -249,6 +250,8 @@ def stage_all(
     settings = project.staging_settings(list_name)
     with lake.writing(progress.say):
         known = read_exports(lake, list_name)
+        # on record before another reading may take its place
+        record_all(lake, known, project.now)
         drop_superseded(
             replace(export, refused=None) if export.is_moot(settings) else export
             for export in known

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from responsys_assets.config.project import Project
+from responsys_assets.consent.ledger import former_lists
 from responsys_assets.deliveries.plan import plan
 from responsys_assets.deliveries.send import send
 from responsys_assets.deliveries.states import DeliveryResult
-from responsys_assets.errors import ExitCode
+from responsys_assets.errors import ExitCode, LakeError
 from responsys_assets.ingest import ListReport, ingest
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.retention import prune
@@ -25,10 +26,16 @@ from responsys_assets.segments import refresh as segments
 
 @dataclass
 class SyncResult:
-    """What a sync did; `changed` is false if it found nothing new."""
+    """What a sync did; `changed` is false if it found nothing new.
+
+    `waits`: why nothing is selected and sent from the profiles there are. `former_lists`: lists
+    that left the configuration and still close what they closed, with opt-outs they stated last.
+    """
 
     lists: dict[str, ListReport]
     profiles: Snapshot | None = None
+    waits: str | None = None
+    former_lists: dict[str, int] = field(default_factory=dict)
     segments: dict[str, Snapshot] = field(default_factory=dict)
     deliveries: dict[str, DeliveryResult] = field(default_factory=dict)
     changed: bool = False
@@ -40,7 +47,7 @@ class SyncResult:
         if unseen or any(report.transient for report in reports):
             return ExitCode.FAILED
         held = any(delivery.state == "held" for delivery in self.deliveries.values())
-        if held or any(report.waits_for_person for report in reports):
+        if held or self.waits or any(report.waits_for_person for report in reports):
             return ExitCode.WAITING
         return ExitCode.DONE
 
@@ -51,7 +58,9 @@ class SyncResult:
             "profiles": {
                 "rows": self.profiles.rows if self.profiles else 0,
                 "snapshot": self.profiles.name if self.profiles else None,
+                **({"waits": self.waits} if self.waits else {}),
             },
+            "former_lists": self.former_lists,
             "segments": {name: {"rows": found.rows} for name, found in self.segments.items()},
             "deliveries": {name: result.as_json() for name, result in self.deliveries.items()},
         }
@@ -81,16 +90,31 @@ def sync(
         )
         result.profiles, merged = profiles.refresh(project, lake, progress)
         result.changed |= merged
+        result.former_lists = former_lists(project, lake)
         if result.profiles is not None:
-            for name in project.config.segments:
-                result.segments[name], selected = segments.refresh(project, lake, name, progress)
-                result.changed |= selected
-            for name in project.config.deliveries:
-                done = deliver_one(project, lake, name, deliver=deliver, progress=progress)
-                result.deliveries[name] = done
-                result.changed |= done.state == "delivered"
+            _hand_on(project, lake, result, deliver=deliver, progress=progress)
         prune(project, lake)
     return result
+
+
+def _hand_on(
+    project: Project, lake: Lake, result: SyncResult, *, deliver: bool, progress: Progress
+) -> None:
+    """Select and deliver, unless the profiles are not made of what counts now."""
+    try:
+        profiles.require_current(project, lake)
+    except LakeError as error:
+        if error.code != "profiles_wait":
+            raise
+        result.waits = error.message
+        return
+    for name in project.config.segments:
+        result.segments[name], selected = segments.refresh(project, lake, name, progress)
+        result.changed |= selected
+    for name in project.config.deliveries:
+        done = _deliver(project, lake, name, deliver=deliver, release=False, progress=progress)
+        result.deliveries[name] = done
+        result.changed |= done.state == "delivered"
 
 
 def deliver_one(
@@ -102,11 +126,22 @@ def deliver_one(
     release: bool = False,
     progress: Progress = SILENT,
 ) -> DeliveryResult:
-    """Plan a delivery and, unless it is held or unchanged, send it."""
+    """Plan a delivery and, unless it is held or unchanged, send it.
+
+    Raises:
+        LakeError: if the profiles are not made of what counts now.
+    """
     with lake.writing(progress.say):
-        planned = plan(project, lake, name, progress)
-        if not deliver or planned.state not in ("planned", "held"):
-            return planned
-        if planned.state == "held" and not release:
-            return planned
-        return send(project, lake, name, release=release, progress=progress)
+        profiles.require_current(project, lake)
+        return _deliver(project, lake, name, deliver=deliver, release=release, progress=progress)
+
+
+def _deliver(
+    project: Project, lake: Lake, name: str, *, deliver: bool, release: bool, progress: Progress
+) -> DeliveryResult:
+    planned = plan(project, lake, name, progress)
+    if not deliver or planned.state not in ("planned", "held"):
+        return planned
+    if planned.state == "held" and not release:
+        return planned
+    return send(project, lake, name, release=release, progress=progress)

@@ -13,9 +13,11 @@ OPTED_IN, OPTED_OUT = 1, 2
 
 @dataclass(frozen=True)
 class Channel:
-    """A way to reach a person, and the three columns that say whether we may.
+    """A way to reach a person, and the columns that say where, and whether we may.
 
-    `shift`: where its two bits are in a number that says the permission of all channels.
+    `address` is empty for a person who cannot be reached; `address_parts` are the columns that
+    together are one address. `shift`: where its two bits are in a number that says the
+    permission of all channels.
     """
 
     name: str
@@ -23,6 +25,11 @@ class Channel:
     permission: str
     deliverability: str
     shift: int
+    rest_of_address: tuple[str, ...] = ()
+
+    @property
+    def address_parts(self) -> tuple[str, ...]:
+        return (self.address, *self.rest_of_address)
 
     @property
     def opted_in(self) -> int:
@@ -56,12 +63,23 @@ CHANNELS: dict[str, Channel] = {
             "POSTAL_PERMISSION_STATUS_",
             "POSTAL_DELIVERABILITY_STATUS_",
             shift=4,
+            rest_of_address=("CITY_", "POSTAL_CODE_"),  # a street name alone is in every city
         ),
     )
 }
 
 PERMISSION_COLUMNS: frozenset[str] = frozenset(c.permission for c in CHANNELS.values())
 DELIVERABILITY_COLUMNS: frozenset[str] = frozenset(c.deliverability for c in CHANNELS.values())
+
+# columns whose values identify a person, whichever of them is the match key
+IDENTIFYING: tuple[str, ...] = (
+    "RIID_",
+    "CUSTOMER_ID_",
+    "EMAIL_ADDRESS_",
+    "MOBILE_NUMBER_",
+    "EMAIL_MD5_HASH_",
+    "EMAIL_SHA256_HASH_",
+)
 
 LOWER_CASED: frozenset[str] = frozenset({"EMAIL_ADDRESS_", "EMAIL_MD5_HASH_", "EMAIL_SHA256_HASH_"})
 DIGITS_ONLY: frozenset[str] = frozenset({"MOBILE_NUMBER_"})

@@ -12,15 +12,19 @@ from rich.console import Console
 from responsys_assets.commands.cli import Command, Reply, State, known_name, lake_of, pass_state
 from responsys_assets.commands.terminal import table
 from responsys_assets.config.project import Project
+from responsys_assets.consent.entries import Forgotten, ledger_lists, note
 from responsys_assets.errors import ConfigError
 from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.receipts import Action, Verdict
+from responsys_assets.lake.retention import list_names
 
 _NEXT = {
     "accept": "the next sync takes it as it is",
     "retry": "the next sync stages it again",
     "withdraw": "the next sync leaves it out of the profiles; opt-outs in it stay",
+    "forget": "the next sync takes back what the list said of consent",
 }
+_ALL_OF_IT = "the next sync leaves it out of the profiles, and takes back what it says of consent"
 _APPLIES = {
     "accept": ("held", "withdrawn"),
     "retry": ("held", "failed", "staged", "withdrawn"),
@@ -31,25 +35,39 @@ _APPLIES = {
 @click.command("exports", cls=Command)
 @click.argument("list_name", metavar="LIST")
 @click.argument(
-    "action", metavar="[accept|retry|withdraw", required=False, type=click.Choice([*_NEXT])
+    "action", metavar="[accept|retry|withdraw|forget", required=False, type=click.Choice([*_NEXT])
 )
 @click.argument("file", metavar="FILE]", required=False)
 @click.option("--why", metavar="TEXT", help="The reason, kept with the decision.")
+@click.option("--opt-outs", is_flag=True, help="With withdraw: take its opt-outs back, too.")
 @pass_state
 def exports_command(
-    state: State, list_name: str, action: str | None, file: str | None, why: str | None
+    state: State,
+    list_name: str,
+    action: str | None,
+    file: str | None,
+    why: str | None,
+    opt_outs: bool,
 ) -> Reply:
     """Exports of a list and their states; or accept, retry or withdraw one of them.
 
-    FILE is the name of the data file. The decision is kept as a receipt: who, when, why.
+    FILE is the name of the data file. `forget` takes back all that a list said of consent that
+    is no longer in the configuration. The decision is kept as a receipt: who, when, why.
     """
     project = state.project()
-    known_name("list", list_name, [*project.config.lists])
+    known = [*project.config.lists, *list_names(lake_of(project)), *ledger_lists(lake_of(project))]
+    known_name("list", list_name, [*dict.fromkeys(known)])
     if action is None:
         return _listing(project, list_name)
-    if file is None or not why or not why.strip():
+    if opt_outs and action != "withdraw":
+        raise ConfigError("usage", f"--opt-outs is for withdraw, not for {action}")
+    if not why or not why.strip():
+        raise ConfigError("usage", f"{action} needs --why TEXT")
+    if action == "forget":
+        return _forget(project, list_name, why.strip())
+    if file is None:
         raise ConfigError("usage", f"{action} needs the name of a file and --why TEXT")
-    return _decide(project, list_name, cast("Action", action), file, why.strip())
+    return _decide(project, list_name, cast("Action", action), file, why.strip(), opt_outs=opt_outs)
 
 
 def export_json(export: Export) -> dict[str, Any]:
@@ -118,12 +136,43 @@ def _listing(project: Project, list_name: str) -> Reply:
     return Reply({"list": list_name, "exports": [export_json(e) for e in exports]}, show)
 
 
-def _decide(project: Project, list_name: str, action: Action, file: str, why: str) -> Reply:
+def _forget(project: Project, list_name: str, why: str) -> Reply:
+    if list_name in project.config.lists:
+        raise ConfigError(
+            "not_applicable",
+            f"list {list_name} is in the configuration, so what it says counts; remove it there "
+            "first, or take back a single export with `withdraw FILE --opt-outs`",
+        )
+    lake = lake_of(project)
+    decision = Forgotten(who=user(), when=project.now(), why=why)
+    with lake.writing():
+        path = note(lake, list_name, decision)
+    document = {
+        "list": list_name,
+        "action": "forget",
+        "who": decision.who,
+        "when": decision.when.isoformat(),
+        "why": why,
+        "receipt": str(path),
+    }
+    return Reply(document, lambda console: console.print(f"{list_name}: {_NEXT['forget']}."))
+
+
+def _decide(
+    project: Project, list_name: str, action: Action, file: str, why: str, *, opt_outs: bool
+) -> Reply:
     lake = lake_of(project)
     with lake.writing():
-        export = _named(read_exports(lake, list_name), list_name, action, file)
+        # what was withdrawn may still say something of consent
+        states = (*_APPLIES[action], *(("withdrawn",) if opt_outs else ()))
+        export = _named(read_exports(lake, list_name), list_name, action, file, states)
         verdict = Verdict(
-            export_id=export.export_id, action=action, who=_user(), when=project.now(), why=why
+            export_id=export.export_id,
+            action=action,
+            who=user(),
+            when=project.now(),
+            why=why,
+            opt_outs=opt_outs,
         )
         number = len(list(export.folder.glob("*.verdict.json"))) + 1
         path = export.folder / f"{number:04d}.verdict.json"
@@ -138,12 +187,16 @@ def _decide(project: Project, list_name: str, action: Action, file: str, why: st
         "who": verdict.who,
         "when": verdict.when.isoformat(),
         "why": why,
+        "opt_outs": opt_outs,
         "receipt": str(path),
     }
-    return Reply(document, lambda console: console.print(f"{file}: {action}; {_NEXT[action]}."))
+    then = _ALL_OF_IT if opt_outs else _NEXT[action]
+    return Reply(document, lambda console: console.print(f"{file}: {action}; {then}."))
 
 
-def _named(exports: list[Export], list_name: str, action: Action, file: str) -> Export:
+def _named(
+    exports: list[Export], list_name: str, action: Action, file: str, states: tuple[str, ...]
+) -> Export:
     """The newest export of that file name to which the decision applies.
 
     Raises:
@@ -156,15 +209,16 @@ def _named(exports: list[Export], list_name: str, action: Action, file: str) -> 
             "unknown_file", f"list {list_name} has no export {file}; its exports are {known}"
         )
     for export in reversed(named):
-        if export.state in _APPLIES[action]:
+        if export.state in states:
             return export
-    allowed = " or ".join(_APPLIES[action])
+    allowed = " or ".join(states)
     raise ConfigError(
         "not_applicable", f"{file} is {named[-1].state}; {action} is for one that is {allowed}"
     )
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this command."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container without an entry for this user

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from responsys_assets.commands.cli import Command, Reply, State, lake_of, pass_s
 from responsys_assets.commands.deliver import show_held
 from responsys_assets.commands.exports import export_json, exports_table
 from responsys_assets.commands.terminal import table
+from responsys_assets.consent.ledger import former_lists
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.deliveries.status import DeliveryStatus
 from responsys_assets.deliveries.status import status as delivery_status
@@ -36,6 +38,7 @@ def status_command(state: State) -> Reply:
     profiles = SnapshotStore(lake.profiles()).current()
     segments = {name: SnapshotStore(lake.segment(name)).current() for name in config.segments}
     deliveries = {name: delivery_status(project, lake, name) for name in config.deliveries}
+    former = former_lists(project, lake)
     document = {
         "account": config.account.name,
         "lake": str(lake.root.absolute()),
@@ -43,11 +46,13 @@ def status_command(state: State) -> Reply:
         "profiles": _snapshot_json(profiles),
         "segments": {name: _snapshot_json(found) for name, found in segments.items()},
         "deliveries": {name: _delivery_json(found) for name, found in deliveries.items()},
+        "former_lists": former,
     }
 
     def show(console: Console) -> None:
         _show_lists(console, exports)
         show_late(console, [each for each in overdue.values() if each])
+        show_former_lists(console, former)
         rows = [
             (
                 name,
@@ -66,6 +71,16 @@ def show_late(console: Console, found: list[Late]) -> None:
     """A line for each list whose deadline has passed."""
     for each in found:
         console.print(f"{each}. `responsys doctor` looks at the server.", style="bold red")
+
+
+def show_former_lists(console: Console, former: Mapping[str, int]) -> None:
+    """A line for each list that left the configuration and still closes what it closed."""
+    for name, opt_outs in former.items():
+        console.print(
+            f"List {name} is not in the configuration any more; what it said of consent still "
+            f"counts ({opt_outs:,} opt-outs in its newest export). "
+            f"`responsys exports {name} forget --why TEXT` takes it back."
+        )
 
 
 def held_exports(exports: list[Export]) -> list[Export]:

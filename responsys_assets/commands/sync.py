@@ -10,7 +10,7 @@ from rich.console import Console
 from responsys_assets.commands.cli import Command, Reply, State, known_name, pass_state
 from responsys_assets.commands.dagster_home import tell_dagster
 from responsys_assets.commands.deliver import deliveries_table, show_held
-from responsys_assets.commands.status import show_late
+from responsys_assets.commands.status import show_former_lists, show_late
 from responsys_assets.commands.terminal import table
 from responsys_assets.errors import ExitCode
 from responsys_assets.exported.deadlines import late_lists
@@ -71,8 +71,11 @@ def show_sync(console: Console, result: SyncResult, seconds: float | None = None
     known = sum(report.known for report in result.lists.values())
     if not result.changed:
         console.print(f"Nothing new: {known} exports are known.")
+    show_former_lists(console, result.former_lists)
     if result.profiles:
         console.print(f"Profiles: {result.profiles.rows:,} in snapshot {result.profiles.name}.")
+    if result.waits:
+        console.print(f"Nothing is delivered: {result.waits}.", style="bold red")
     for name, segment in result.segments.items():
         console.print(f"Segment {name}: {segment.rows:,} rows.")
     if result.deliveries:

@@ -133,6 +133,13 @@ class Export:
         )
 
     @property
+    def why_kept(self) -> str:
+        """Why an earlier reading is still in force: for a message."""
+        if self.refused is not None:
+            return f"that reading is {self.refused.state}: {self.refused.detail}"
+        return "its file is not in the lake any more" if not self.ciphertext.exists() else "not yet"
+
+    @property
     def waits_for_person(self) -> bool:
         """Whether its newest reading is held or failed."""
         return self.state in ("held", "failed") or (self.accepted and self.refused is not None)

@@ -42,6 +42,10 @@ class Lake:
     def rejects(self, list_name: str) -> Path:
         return self.root / "rejects" / list_name
 
+    # consent/<list>/<date>/<sha>.parquet: the consent ledger
+    def consent(self, list_name: str) -> Path:
+        return self.root / "consent" / list_name
+
     def profiles(self) -> Path:
         return self.root / "profiles"
 

@@ -64,6 +64,7 @@ class _Claim:
 
 _FETCH_AGAIN = "restore it from a backup of the lake, or ask for the export to be sent again"
 _RETRY = "restore it, or stage the export again: responsys exports LIST retry FILE --why ..."
+_RESTORE = "restore it from a backup of the lake: it holds what people said of consent"
 _REBUILD = "restore it, or delete this snapshot and run sync to build it anew"
 
 

@@ -8,15 +8,19 @@ from collections.abc import Callable, Iterator, Mapping
 import dagster as dg
 
 from responsys_assets.config.project import Project
+from responsys_assets.consent import refresh as consent
+from responsys_assets.consent.refresh import known_exports
 from responsys_assets.exported.poll import poll
 from responsys_assets.ingest import fetch_all, stage_all
 from responsys_assets.lake.days import Day
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.retention import prune
 from responsys_assets.orchestration import catalog, list_reports, snapshot_reports
+from responsys_assets.orchestration.consent_report import consent_report
 from responsys_assets.orchestration.failures import plain_failures
 from responsys_assets.orchestration.log import LogProgress
 from responsys_assets.orchestration.report import (
+    CONSENT_CHECKS,
     DELIVERY_CHECKS,
     EXPORTED_CHECKS,
     PROFILES_CHECKS,
@@ -37,7 +41,7 @@ def build(project: Project) -> list[dg.AssetsDefinition]:
     found = []
     for name in config.lists:
         found += [exported_asset(project, name), staged_asset(project, name)]
-    found.append(profiles_asset(project))
+    found += [consent_asset(project), profiles_asset(project)]
     found += [segment_asset(project, name) for name in config.segments]
     found += [delivery_asset(project, name) for name in config.deliveries]
     return found
@@ -84,6 +88,20 @@ def staged_asset(project: Project, name: str) -> dg.AssetsDefinition:
     return staged
 
 
+def consent_asset(project: Project) -> dg.AssetsDefinition:
+    spec = catalog.consent_spec(project)
+
+    @_step(project, spec, CONSENT_CHECKS)
+    def recorded(context: dg.AssetExecutionContext) -> Events:
+        with plain_failures():
+            lake = Lake(project.lake_path)
+            count = consent.refresh(project, lake, known_exports(lake), LogProgress(context.log))
+            context.log.info("%s exports recorded", count)
+            yield from consent_report(project, lake).events()
+
+    return recorded
+
+
 def profiles_asset(project: Project) -> dg.AssetsDefinition:
     spec = catalog.profiles_spec(project)
 
@@ -113,6 +131,7 @@ def segment_asset(project: Project, name: str) -> dg.AssetsDefinition:
     def segment(context: dg.AssetExecutionContext) -> Events:
         with plain_failures():
             lake = Lake(project.lake_path)
+            profiles.require_current(project, lake)
             snapshot, changed = segments.refresh(project, lake, name, LogProgress(context.log))
             context.log.info("%s rows, %s", snapshot.rows, "new" if changed else "as before")
             yield from snapshot_reports.segment(project, lake, name, snapshot).events()

@@ -13,6 +13,7 @@ from responsys_assets.config.project import Project
 OWNERS = ("team:data-engineering",)
 _FIRST_DAY = dt.date(2015, 1, 1)
 
+CONSENT = dg.AssetKey("consent")
 PROFILES = dg.AssetKey("profiles")
 
 
@@ -94,11 +95,28 @@ def staged_spec(project: Project, name: str) -> dg.AssetSpec:
     )
 
 
+def consent_spec(project: Project) -> dg.AssetSpec:
+    lists = project.config.lists
+    return dg.AssetSpec(
+        key=CONSENT,
+        deps=[staged_key(name) for name in lists],
+        group_name="consent",
+        kinds={"parquet", "python"},
+        owners=OWNERS,
+        description=(
+            "The consent ledger: every opt-in and opt-out of every accepted export, with the "
+            "person and the address that it is about. Only a person takes anything back "
+            "(`responsys exports LIST withdraw FILE --opt-outs`, `responsys exports LIST forget`); "
+            "no setting, no retention and no lost snapshot does."
+        ),
+    )
+
+
 def profiles_spec(project: Project) -> dg.AssetSpec:
     config = project.config
     return dg.AssetSpec(
         key=PROFILES,
-        deps=[staged_key(name) for name in config.lists],
+        deps=[*(staged_key(name) for name in config.lists), CONSENT],
         group_name="profiles",
         kinds={"polars", "parquet"},
         owners=OWNERS,

@@ -31,6 +31,7 @@ def ingest_name(list_name: str) -> str:
 def refreshed(project: Project) -> list[dg.AssetKey]:
     """Everything behind the lists."""
     return [
+        catalog.CONSENT,
         catalog.PROFILES,
         *map(catalog.segment_key, project.config.segments),
         *map(catalog.delivery_key, project.config.deliveries),

@@ -17,6 +17,7 @@ STAGED_CHECKS = {
     "records_conserved": "Every record of the export is either staged or in quarantine.",
     "key_filled": "No staged record has an empty key.",
 }
+CONSENT_CHECKS = {"recorded": "Every accepted export is recorded in the consent ledger."}
 PROFILES_CHECKS = {
     "key_filled": "No profile has an empty key.",
     "one_row_per_key": "No key has two profiles.",

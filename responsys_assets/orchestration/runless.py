@@ -23,6 +23,7 @@ from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.publish import make_private_folder
 from responsys_assets.lake.snapshots import SnapshotStore
 from responsys_assets.orchestration import catalog, list_reports, snapshot_reports
+from responsys_assets.orchestration.consent_report import consent_report
 from responsys_assets.orchestration.report import Report
 
 _VERSION_TAG = "dagster/data_version"
@@ -100,6 +101,10 @@ def _of_lists(instance: dg.DagsterInstance, project: Project, lake: Lake) -> Ite
 
 
 def _of_snapshots(instance: dg.DagsterInstance, project: Project, lake: Lake) -> Iterator[Report]:
+    ledger = consent_report(project, lake)
+    kept = lake.consent("").is_dir()
+    if ledger.failed or (kept and not _knows(instance, catalog.CONSENT, ledger.version)):
+        yield ledger
     profiles = SnapshotStore(lake.profiles()).current()
     if profiles is not None and not _knows(
         instance, catalog.PROFILES, snapshot_reports.snapshot_version(profiles)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ from responsys_assets.system_columns import (
     LISTS,
     PERMISSION_COLUMNS,
     UPDATED_AT,
+    Channel,
 )
 
 RuleName = Literal[
@@ -45,8 +46,12 @@ class Column:
     lists: tuple[int, ...]
 
 
-def plan_columns(project: Project, sources: Sequence[ListExports]) -> tuple[Column, ...]:
+def plan_columns(
+    project: Project, sources: Sequence[ListExports], stated: Collection[Channel] = ()
+) -> tuple[Column, ...]:
     """The columns of profiles after the match columns, in order.
+
+    `stated` are the channels of which the consent ledger says anything.
 
     Raises:
         ConfigError: for a name that no list has, or that is two columns in disguise.
@@ -56,7 +61,7 @@ def plan_columns(project: Project, sources: Sequence[ListExports]) -> tuple[Colu
     all_here = len(sources) == len(project.config.lists)
     if all_here:
         _no_unknown_names(project, has)
-    names = list(_names(project.config.profiles, sources, has))
+    names = list(_names(project.config.profiles, has, stated))
     _no_disguise(project, sources, names)
     columns = []
     for name in names:
@@ -72,7 +77,7 @@ def plan_columns(project: Project, sources: Sequence[ListExports]) -> tuple[Colu
 
 
 def _names(
-    profiles: Profiles, sources: Sequence[ListExports], has: Sequence[Mapping[str, object]]
+    profiles: Profiles, has: Sequence[Mapping[str, object]], stated: Collection[Channel]
 ) -> Iterator[str]:
     """The chosen columns; permission and deliverability always, wherever any list has them."""
     found = dict.fromkeys(name for columns in has for name in columns)
@@ -83,13 +88,14 @@ def _names(
     else:
         # until the list that has it sends its first export, a named column is left out
         chosen = (name for name in profiles.columns if name in found)
-    # opt-outs count over all accepted exports, live or not
-    anywhere = {name for s in sources for source in s.sources for name in source.columns}
     always = [
         name
         for channel in CHANNELS.values()
-        for name, there in ((channel.permission, anywhere), (channel.deliverability, found))
-        if name in there
+        for name, there in (
+            (channel.permission, channel in stated or channel.permission in found),
+            (channel.deliverability, channel.deliverability in found),
+        )
+        if there
     ]
     every = dict.fromkeys((*chosen, *always))
     return (name for name in every if name not in profiles.match_columns)
@@ -201,9 +207,10 @@ def _one_type(
                 project,
                 f"lists.{source.name}.columns",
                 f"{name} is {kind} in {source.file_with(name, kind)} and {wanted} in "
-                f"{source.file_with(name, wanted)}: one of them was staged with another "
-                "configuration; have it staged anew with `responsys exports "
-                f"{source.name} retry FILE`, or leave {name} out of profiles.columns",
+                f"{source.file_with(name, wanted)}: one of them is in force as it was read with "
+                "other settings and not read anew; the profiles stay as they are. Put the type "
+                f"back, take the file back (`responsys exports {source.name} withdraw FILE`), or "
+                f"leave {name} out of profiles.columns",
             )
         raise _error(
             project,

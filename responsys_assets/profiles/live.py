@@ -1,12 +1,11 @@
 """Which exports of a list are live: the newest full export, increments, and what rejects keep.
 
-DESIGN section 4, "Latest updated row" and "Absence". Whether a single row of an older export is
-live depends on its key; this module says which exports have to be asked.
+Whether a single row of an older export is live depends on its key; this module says which exports
+have to be asked.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,16 +15,13 @@ from responsys_assets.errors import LakeError
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.receipts import Outcome
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND = dt.timedelta(microseconds=1)
-
 
 @dataclass(frozen=True)
 class Source:
     """An accepted export.
 
     `seq` is its place in the order of its list. A `replaced` one is a full export that was sent
-    again with the same stamp: nothing of it is live, but its opt-outs still count.
+    again with the same stamp: nothing of it is live.
     """
 
     export: Export
@@ -46,11 +42,6 @@ class Source:
     def complete(self) -> bool:
         """Whether a key that it does not mention has left the list."""
         return self.full and self.outcome.unidentified == 0
-
-    @property
-    def stamp_us(self) -> int:
-        """The stamp as UTC microseconds since 1970."""
-        return (self.export.stamp.astimezone(dt.UTC) - _EPOCH) // _MICROSECOND
 
     @cached_property
     def rows(self) -> Path | None:
@@ -97,12 +88,6 @@ class ListExports:
     def rivals(self) -> tuple[Source, ...]:
         """Recent full exports that are incomplete: they end older rows of the keys they have."""
         return tuple(source for source in self.recent if source.full and not source.complete)
-
-    @property
-    def earlier(self) -> tuple[Source, ...]:
-        """Exports that are not recent, replaced or not: their opt-outs count, seldom a row."""
-        recent = {source.seq for source in self.recent}
-        return tuple(source for source in self.sources if source.seq not in recent)
 
     @property
     def older(self) -> tuple[Source, ...]:

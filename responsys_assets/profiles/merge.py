@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -17,14 +16,19 @@ from responsys_assets.errors import ConfigError, LakeError
 from responsys_assets.lake.publish import disk_errors, make_private_folder
 from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.profiles.choice import Chosen
-from responsys_assets.profiles.earlier import PERMISSION, Earlier, carried
 from responsys_assets.profiles.gather import Values
-from responsys_assets.profiles.keys import Numbers, key_names, numbered
+from responsys_assets.profiles.keys import key_names, numbered
 from responsys_assets.profiles.live import Source
-from responsys_assets.profiles.permission import Said, said_by
+from responsys_assets.profiles.permission import Permissions, all_of, each_closed, permissions_of
 from responsys_assets.profiles.plan import MergePlan
 from responsys_assets.profiles.ranges import KeyRange, key_ranges
 from responsys_assets.profiles.reading import ListReader
+from responsys_assets.profiles.statements import (
+    PERMISSION,
+    StatementReader,
+    Statements,
+    carried,
+)
 from responsys_assets.profiles.winners import latest
 from responsys_assets.system_columns import Channel
 
@@ -51,7 +55,7 @@ def merge(
     advance: Callable[[int], None] = lambda _: None,
 ) -> Merged:
     """Write the profiles as `part-*.parquet`, the closed addresses as `closed/*.parquet` and what
-    the next merge need not read again as `permission/*/*.parquet`.
+    the next merge need not read of the ledger again as `permission/*/*.parquet`.
 
     `current` is the snapshot before this one, if there is one. `advance` is told the number of
     profiles written since the last call. With two ranges at once one reads while the other
@@ -61,14 +65,15 @@ def merge(
         LakeError: if memory, disk or a staged file fails.
     """
     with _faults(), ThreadPoolExecutor(min(ranges_at_once, os.cpu_count() or 1)) as pool:
-        readers = [
-            ListReader(plan, n, carried(current, source)) for n, source in enumerate(plan.lists)
-        ]
-        for source in plan.lists:
-            if source.earlier:
-                make_private_folder(folder / PERMISSION / source.name)
+        readers = [ListReader(plan, n) for n, _ in enumerate(plan.lists)]
+        lists = {source.name: source for source in plan.lists}
+        ledgers = []
+        for ledger in plan.ledger:
+            before = carried(current, ledger, lists.get(ledger.name), plan.match_columns)
+            ledgers.append(StatementReader(ledger, plan.match_columns, before))
+            make_private_folder(folder / PERMISSION / ledger.name)
         work = [
-            pool.submit(_Range(plan, readers, within).write, folder, number)
+            pool.submit(_Range(plan, readers, ledgers, within).write, folder, number)
             for number, within in enumerate(key_ranges(plan.lists))
         ]
         found = []
@@ -91,43 +96,55 @@ class _Written:
 
     rows: int
     live: list[int]
-    closed: list[dict[Channel, pl.Series]]
+    permissions: list[Permissions]
 
 
 class _Range:
     """The merge of one range of keys: needs nothing of the others."""
 
-    def __init__(self, plan: MergePlan, readers: Sequence[ListReader], within: KeyRange) -> None:
-        self._plan, self._readers, self._within = plan, readers, within
+    def __init__(
+        self,
+        plan: MergePlan,
+        readers: Sequence[ListReader],
+        ledgers: Sequence[StatementReader],
+        within: KeyRange,
+    ) -> None:
+        self._plan, self._readers, self._ledgers = plan, readers, ledgers
+        self._within = within
 
     def write(self, folder: Path, number: int) -> _Written:
         """Merge and write the profiles of the range."""
         parts = [reader.read(self._within) for reader in self._readers]
-        for source, part in zip(self._plan.lists, parts, strict=True):
-            if source.earlier:
-                part.earlier.write(folder / PERMISSION / source.name, number)
+        statements = [reader.read(self._within) for reader in self._ledgers]
         frames = [
-            table
-            for part in parts
-            for table in (part.rows, part.holds, part.earlier.ins, part.earlier.outs)
+            *(table for part in parts for table in (part.rows, part.holds)),
+            *(table for stated in statements for table in stated.frames),
         ]
         keys, tables = numbered(frames, key_names(len(self._plan.match_columns)))
-        places, said = [], []
-        for n, source in enumerate(self._plan.lists):
-            rows, holds, *before = tables[4 * n : 4 * n + 4]
-            places.append(latest(source, rows, holds, len(keys)))
-            said.append(said_by(source, rows, holds, Earlier(*before), len(keys)))
-        chosen = Chosen(places, _all_of(said), parts, self._plan.only_in)
+        rows, holds = tables[: 2 * len(parts) : 2], tables[1 : 2 * len(parts) : 2]
+        ledger_tables = tables[2 * len(parts) :]
+        places = [
+            latest(source, rows[n], holds[n], len(keys))
+            for n, source in enumerate(self._plan.lists)
+        ]
+        own = {source.name: rows[n] for n, source in enumerate(self._plan.lists)}
+        permissions = []
+        for n, ledger in enumerate(self._plan.ledger):
+            stated = Statements(*ledger_tables[4 * n : 4 * n + 4])
+            permissions.append(permissions_of(ledger, own.get(ledger.name), stated, len(keys)))
+            permissions[-1].write(folder / PERMISSION / ledger.name, number, keys)
+        states = all_of(permissions, len(keys))
+        chosen = Chosen(places, states, parts, self._plan.only_in)
         payload = [self._used(n, part.values, chosen) for n, part in enumerate(parts)]
         profiles = Values(self._plan, keys, chosen, payload).frame()
         profiles.write_parquet(
-            folder / f"part-{number:02}.parquet",
+            folder / f"part-{number:05}.parquet",
             compression="zstd",
             compression_level=1,
             row_group_size=_GROUP_ROWS,
         )
         live = [int((each >= 0).sum()) for each in places]
-        return _Written(len(profiles), live, [each.closed for each in said])
+        return _Written(len(profiles), live, permissions)
 
     def _used(
         self, n: int, values: Mapping[int, pl.DataFrame], chosen: Chosen
@@ -143,23 +160,22 @@ class _Range:
         }
 
 
-def _all_of(said: Sequence[Said]) -> Numbers:
-    states: Numbers = np.bitwise_or.reduce([each.states for each in said])
-    return states
-
-
 def _write_closed(folder: Path, found: Sequence[_Written]) -> None:
     """Write `closed/<channel>.parquet` for every channel that a list has a permission of."""
     target = make_private_folder(folder / "closed")
     sent: dict[Channel, list[pl.Series]] = {}
-    for closed in (closed for each in found for closed in each.closed):
-        for channel, addresses in closed.items():
+    for written in found:
+        for channel, addresses in each_closed(written.permissions):
             sent.setdefault(channel, []).append(addresses)
     for channel, several in sent.items():
         with disk_errors("cannot write closed addresses"):
             every = pl.concat(several).alias("address").to_frame().lazy()
             each_once = every.filter(pl.col("address") != "").unique().sort("address").collect()
-            each_once.write_parquet(target / f"{channel.name}.parquet", compression="zstd")
+            each_once.write_parquet(
+                target / f"{channel.name}.parquet",
+                compression="zstd",
+                row_group_size=_GROUP_ROWS,  # else it is cut by the number of cores
+            )
 
 
 def _same_types(plan: MergePlan, n: int, sources: Sequence[Source]) -> None:
@@ -175,8 +191,10 @@ def _same_types(plan: MergePlan, n: int, sources: Sequence[Source]) -> None:
                 raise ConfigError(
                     "columns_do_not_fit",
                     f"list {plan.lists[n].name}: {column.name} is {kind} in {source.export.file}, "
-                    f"which was staged with another configuration, and {column.kind} now; have it "
-                    f"staged anew with `responsys exports {plan.lists[n].name} retry FILE`",
+                    f"which is in force as it was read with other settings, and {column.kind} now "
+                    f"({source.export.why_kept}); the profiles stay as they are. Put the type "
+                    "back, or take the file back with "
+                    f"`responsys exports {plan.lists[n].name} withdraw {source.export.file}`",
                     key=f"lists.{plan.lists[n].name}.columns",
                 )
 

@@ -2,31 +2,32 @@
 
 profiles/<snapshot>/part-<n>.parquet           one row a key, sorted by key through all parts
 profiles/<snapshot>/closed/<channel>.parquet   addresses that a standing opt-out closes
-profiles/<snapshot>/permission/...             see earlier.py
+profiles/<snapshot>/permission/...             see statements.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from responsys_assets.config.project import Project
+from responsys_assets.consent.refresh import known_exports
+from responsys_assets.consent.refresh import refresh as refresh_ledger
+from responsys_assets.errors import LakeError
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore, digest
-from responsys_assets.profiles.earlier import COVERED, covered
-from responsys_assets.profiles.live import ListExports
 from responsys_assets.profiles.merge import NAME, VERSION, Merged, merge
-from responsys_assets.profiles.permission import channels_of
 from responsys_assets.profiles.plan import (
+    Accepted,
     MergePlan,
-    accepted_exports,
     inputs_of,
     make_plan,
     nothing_to_merge,
+    read_accepted,
 )
+from responsys_assets.profiles.statements import COVERED, covered
 from responsys_assets.progress import Progress
 
-CODE = 3
+CODE = 4
 """Rises when the same exports and rules would make other profiles than before."""
 
 
@@ -35,8 +36,8 @@ def refresh(project: Project, lake: Lake, progress: Progress) -> tuple[Snapshot 
 
     Returns the current snapshot (None if no list has an accepted export yet) and whether it is
     new. The manifest also holds `columns` (name, type), `sources` (for each column the lists
-    that contribute), `lists` (live keys of each), `unknown_permissions` (by list), `earlier` (see
-    earlier.py) and `engine`.
+    that contribute), `lists` (live keys of each), `unknown_permissions` (by list), `ledger` (see
+    statements.py) and `engine`.
 
     Raises:
         ConfigError: if the rules do not fit the columns that the exports have.
@@ -45,13 +46,15 @@ def refresh(project: Project, lake: Lake, progress: Progress) -> tuple[Snapshot 
     store = SnapshotStore(lake.profiles())
     with lake.writing(progress.say):
         current = store.current()
-        lists = accepted_exports(project, lake)
-        if nothing_to_merge(project, lists):
+        exports = known_exports(lake)
+        refresh_ledger(project, lake, exports, progress)
+        made_of = read_accepted(project, lake, exports)
+        if nothing_to_merge(project, made_of.lists):
             return current, False
-        inputs = _inputs(project, lists)
+        inputs = _inputs(project, made_of)
         if current is not None and current.inputs_digest == digest(inputs):
             return current, False
-        plan = make_plan(project, lists)
+        plan = make_plan(project, made_of)
         with lake.workspace() as workspace, progress.step("profiles", None, "rows") as advance:
             folder = workspace.folder("profiles")
             merged = merge(plan, folder, current, advance=advance)
@@ -74,12 +77,39 @@ def refresh(project: Project, lake: Lake, progress: Progress) -> tuple[Snapshot 
 
 def profile_inputs(project: Project, lake: Lake) -> dict[str, Any] | None:
     """Everything that would decide the content of profiles now; None with nothing to merge."""
-    lists = accepted_exports(project, lake)
-    return None if nothing_to_merge(project, lists) else _inputs(project, lists)
+    made_of = read_accepted(project, lake, known_exports(lake))
+    return None if nothing_to_merge(project, made_of.lists) else _inputs(project, made_of)
 
 
-def _inputs(project: Project, lists: Sequence[ListExports]) -> dict[str, Any]:
-    return inputs_of(project, lists) | {
+def require_current(project: Project, lake: Lake) -> None:
+    """Return if the current profiles are made of everything that counts now.
+
+    Whatever selects or sends asks this first.
+
+    Raises:
+        LakeError: `profiles_wait` if no profiles can be made of what is accepted now,
+            `profiles_outdated` if a merge is due.
+    """
+    snapshot = SnapshotStore(lake.profiles()).current()
+    inputs = profile_inputs(project, lake)
+    if inputs is None and snapshot is not None:
+        primary = project.config.profiles.primary
+        which = f"the primary list {primary} has" if primary else "the lists have"
+        raise LakeError(
+            "profiles_wait",
+            f"{which} no accepted export, so the profiles stay as they are and nothing is selected "
+            "or sent from them; accept an export or have one sent",
+        )
+    if snapshot is not None and digest(inputs) != snapshot.inputs_digest:
+        raise LakeError(
+            "profiles_outdated",
+            "the profiles are older than exports, opt-outs or settings that count now, so nothing "
+            "is selected or sent from them; run `responsys sync`",
+        )
+
+
+def _inputs(project: Project, made_of: Accepted) -> dict[str, Any]:
+    return inputs_of(project, made_of) | {
         "engine": {"name": NAME, "version": VERSION},
         "code": CODE,
     }
@@ -95,7 +125,7 @@ def _description(plan: MergePlan, merged: Merged) -> dict[str, Any]:
         },
         "lists": {name: {"rows": rows} for name, rows in merged.live.items()},
         "unknown_permissions": _odd_permissions(plan),
-        COVERED: covered(plan.lists),
+        COVERED: covered(plan.ledger, {s.name: s for s in plan.lists}, plan.match_columns),
         "engine": {"name": NAME, "version": VERSION},
     }
 
@@ -105,5 +135,5 @@ def _odd_permissions(plan: MergePlan) -> dict[str, int]:
     return {
         source.name: sum(one.outcome.odd_permissions for one in source.sources)
         for source in plan.lists
-        if channels_of(source)
+        if plan.channels_of(source.name)
     }

@@ -16,6 +16,7 @@ from responsys_assets.orchestration.build import build_definitions, load_definit
 from responsys_assets_tests.orchestration.world import TODAY, World
 
 CHECKS = [
+    "consent:recorded",
     "deliveries/partner:guard",
     "exported/core:arrived",
     "exported/web:arrived",
@@ -40,6 +41,7 @@ def test_every_name_that_users_see_stays(world: World) -> None:
     graph = world.defs.resolve_asset_graph()
     keys = sorted(key.to_user_string() for key in graph.get_all_asset_keys())
     assert keys == [
+        "consent",
         "deliveries/partner",
         "exported/core",
         "exported/web",
@@ -70,7 +72,8 @@ def test_lineage_follows_the_data(world: World) -> None:
         for key in graph.get_all_asset_keys()
     }
     assert parents["staged/core"] == {"exported/core"}
-    assert parents["profiles"] == {"staged/core", "staged/web"}
+    assert parents["consent"] == {"staged/core", "staged/web"}
+    assert parents["profiles"] == {"staged/core", "staged/web", "consent"}
     assert parents["segments/rome"] == {"profiles"}
     assert parents["deliveries/partner"] == {"segments/rome"}
 

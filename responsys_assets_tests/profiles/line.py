@@ -16,11 +16,12 @@ from responsys_assets.config.project import Project
 from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.receipts import Arrival, Outcome, RemoteFile
-from responsys_assets.profiles.earlier import PERMISSION
 from responsys_assets.profiles.refresh import refresh as merge
+from responsys_assets.profiles.statements import PERMISSION
 from responsys_assets.progress import SILENT
 from responsys_assets.segments.refresh import refresh as select
 from responsys_assets.staged.stage import stage
+from responsys_assets.system_columns import PERMISSION_COLUMNS
 
 NOW = dt.datetime(2026, 6, 1, 9, 0, tzinfo=dt.UTC)
 STAMP = dt.datetime(2026, 6, 1, 2, 0, tzinfo=dt.timezone(dt.timedelta(hours=-4)))
@@ -81,6 +82,13 @@ class Line:
             for path in snapshot.files
             if PERMISSION not in path.relative_to(snapshot.path).parts
         }
+
+    def values(self) -> list[dict[str, Any]]:
+        """The profiles without what the list says of consent, merged anew."""
+        snapshot, _ = merge(self.project, self.lake, SILENT)
+        assert snapshot is not None
+        files = [path for path in snapshot.files if path.parent == snapshot.path]
+        return pl.read_parquet(files, glob=False).drop(PERMISSION_COLUMNS, strict=False).to_dicts()
 
     def segment(self) -> Sequence[str]:
         """The keys in the segment, merged and selected anew."""

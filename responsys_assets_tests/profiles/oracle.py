@@ -1,4 +1,4 @@
-"""The merge in plain Python, written from DESIGN section 4, row by row and key by key."""
+"""The merge in plain Python, row by row and key by key."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from responsys_assets.config.models import Priority, Profiles
-from responsys_assets.system_columns import CHANNELS, DELIVERABILITY_COLUMNS, PERMISSION_COLUMNS
+from responsys_assets.system_columns import (
+    CHANNELS,
+    DELIVERABILITY_COLUMNS,
+    PERMISSION_COLUMNS,
+    Channel,
+)
 from responsys_assets_tests.profiles.worlds import Hold, Key, Sent
 
 OLDEST = -(10**18)
+_CHANNEL_AT = {channel.address: channel for channel in CHANNELS.values()}
 
 
 class Oracle:
@@ -97,35 +103,37 @@ class Oracle:
                 if permission in export.columns and said:
                     state = "I" if said in ("I", "i") else "O"
                     since = stamp if row.updated_us is None else row.updated_us
-                    sent_to = row.values.get(address, "")
+                    sent_to = address_of(row.values, _CHANNEL_AT[address]) if address else ""
                     found.append((row.key, state, row.updated_us, since, sent_to))
-            for hold in export.holds if export in self.in_force(name) else ():
-                if self.mended(name, export, hold):
+            for hold in export.holds:
+                if self.superseded(name, export, hold, permission):
                     continue
                 if hold.values.get(permission) == "O":
                     since = stamp if hold.updated_us is None else hold.updated_us
-                    found.append((hold.key, "O", hold.updated_us, since, hold.values.get(address)))
+                    sent_to = address_of(hold.values, _CHANNEL_AT[address]) if address else ""
+                    found.append((hold.key, "O", hold.updated_us, since, sent_to))
         return found
 
-    def mended(self, name: str, export: Sent, hold: Hold) -> bool:
-        """Whether a later increment of the stamp has more of what the rejected record may be."""
-        ordered = self.in_force(name)
+    def superseded(self, name: str, export: Sent, hold: Hold, permission: str) -> bool:
+        """Whether the record is good in a later content of the stamp: that has more records of a
+        key that it may have had, and they say what it said."""
+        ordered = self.exports[name]
         again = [
             e
             for e in ordered[ordered.index(export) + 1 :]
             if (e.stamp, e.kind) == (export.stamp, export.kind)
         ]
         record = [h for h in export.holds if h is hold or (h.record and h.record == hold.record)]
-        signs: set[tuple[str, Any]] = {("", h.key) for h in record if h.key is not None}
-        addresses = {channel.address for channel in CHANNELS.values()}
-        signs |= {(c, v) for h in record for c, v in h.values.items() if c in addresses and v}
 
-        def count(one: Sent, column: str, value: Any) -> int:
-            if not column:
-                return sum(row.key == value for row in one.rows)
-            return sum(tidy(row.values.get(column, ""), column) == value for row in one.rows)
+        def count(one: Sent, claim: Hold) -> int:
+            said = (
+                str(r.values.get(permission, "")).strip() for r in one.rows if r.key == claim.key
+            )
+            states = [("I" if s in ("I", "i") else "O") for s in said if s]
+            return len(states) if claim.doubt else states.count("O")
 
-        return any(count(e, *sign) > count(export, *sign) for sign in signs for e in again)
+        claims = [h for h in record if h.key is not None]
+        return any(count(e, claim) > count(export, claim) for claim in claims for e in again)
 
     def standing(self, name: str, permission: str, address: str) -> list[tuple[Any, Any]]:
         """(key, address) of every opt-out without a strictly later opt-in."""
@@ -150,15 +158,21 @@ class Oracle:
         return "O" if "O" in states else "I" if "I" in states else ""
 
     def closed(self) -> dict[str, list[str]]:
-        """Channel to its closed addresses."""
+        """Channel to its closed addresses: those of opt-outs, and all that their people had."""
         out = {}
         for channel in CHANNELS.values():
             if any(channel.permission in e.columns for sent in self.exports.values() for e in sent):
-                found = {
-                    tidy(str(sent_to or ""), channel.address)
-                    for name in self.lists
-                    for _, sent_to in self.standing(name, channel.permission, channel.address)
-                }
+                sent_to = []
+                for name in self.lists:
+                    standing = self.standing(name, channel.permission, channel.address)
+                    sent_to += [address for _, address in standing]
+                    people = {key for key, _ in standing if key is not None}
+                    if any(channel.permission in e.columns for e in self.exports[name]):
+                        rows = [r for e in self.exports[name] for r in e.rows if r.key in people]
+                        claims = [h for e in self.exports[name] for h in e.holds if h.key in people]
+                        sent_to += [address_of(row.values, channel) for row in rows]
+                        sent_to += [address_of(claim.values, channel) for claim in claims]
+                found = {tidy(str(a or ""), channel.address) for a in sent_to}
                 out[channel.name] = sorted(found - {""})
         return out
 
@@ -178,6 +192,12 @@ class Oracle:
             row["LISTS_"] = ",".join(n for n in self.lists if n in names)
             out.append(row)
         return out
+
+
+def address_of(values: Mapping[str, Any], channel: Channel) -> str:
+    """The whole address of a channel; nothing without a street."""
+    parts = [str(values.get(part, "") or "") for part in channel.address_parts]
+    return "\x1f".join(parts) if parts[0].strip() else ""
 
 
 def tidy(address: str, column: str) -> str:

@@ -129,7 +129,7 @@ def test_a_column_whose_type_changed_between_exports_is_refused_naming_both_file
 ) -> None:
     old = Sent("core", ID | {"P": "integer"}, kind="incremental")
     new = Sent("core", ID | {"P": "text"}, kind="incremental", stamp=day(1))
-    with pytest.raises(ConfigError, match=r"core_20261102.*core_20261101.*retry"):
+    with pytest.raises(ConfigError, match=r"core_20261102.*core_20261101.*withdraw"):
         merged(tmp_path, old, new)
 
 

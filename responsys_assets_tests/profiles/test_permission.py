@@ -144,14 +144,16 @@ def test_an_opt_out_without_a_key_closes_its_address_for_good(tmp_path: Path) ->
     assert closed_addresses(snapshot, "email") == ["a@x.com"]
 
 
-def test_what_a_replaced_export_rejected_is_forgotten_but_not_its_opt_outs(tmp_path: Path) -> None:
-    broken = Sent(
-        "core", COLUMNS, [row("k", "O", 5)], [hold("m", "O", 5, "m@x.com")], content="1", mtime=1
-    )
-    mended = Sent("core", COLUMNS, [row("k", "I", 5), row("m", "I", 5)], content="2", mtime=2)
-    snapshot = merged(tmp_path, broken, mended)
-    assert by_key(snapshot, PERMISSION) == {"k": "O", "m": "I"}
-    assert closed_addresses(snapshot, "email") == []
+def test_what_a_replaced_export_says_of_opt_outs_stays_but_for_records_that_are_good_now(
+    tmp_path: Path,
+) -> None:
+    doubtful = Hold(("m",), {PERMISSION: "O", ADDRESS: "m@x.com"}, None, doubt=True)
+    claims = [doubtful, hold("l", "O", 5, "l@x.com")]
+    broken = Sent("core", COLUMNS, [row("k", "O", 5)], claims, content="1", mtime=1)
+    good = [row("k", "I", 5), row("l", "I", 4), row("m", "I", 5)]
+    snapshot = merged(tmp_path, broken, Sent("core", COLUMNS, good, content="2", mtime=2))
+    assert by_key(snapshot, PERMISSION) == {"k": "O", "l": "O", "m": "I"}
+    assert closed_addresses(snapshot, "email") == ["l@x.com"]
 
 
 def test_permission_is_there_even_when_only_an_old_export_has_it(tmp_path: Path) -> None:

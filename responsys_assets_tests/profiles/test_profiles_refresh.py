@@ -15,7 +15,6 @@ from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import SnapshotStore
 from responsys_assets.profiles import ranges
 from responsys_assets.profiles.merge import merge
-from responsys_assets.profiles.plan import accepted_exports, make_plan
 from responsys_assets.profiles.refresh import refresh
 from responsys_assets.progress import SILENT
 from responsys_assets_tests.profiles.worlds import (
@@ -25,6 +24,7 @@ from responsys_assets_tests.profiles.worlds import (
     Sent,
     day,
     hashes,
+    plan_of,
     profiles_of,
     project_of,
     put,
@@ -131,7 +131,7 @@ def test_threads_and_the_order_of_rows_change_no_byte(tmp_path: Path) -> None:
             crowd("web", 2_000, 12_000, stamp=day(0)),
         ):
             put(lake, sent, shuffle)
-        plan = make_plan(project, accepted_exports(project, lake))
+        plan = plan_of(project, lake)
         with lake.writing(), lake.workspace() as workspace:
             out = workspace.folder("out")
             assert merge(plan, out, ranges_at_once=at_once).rows == 7919

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from responsys_assets.lake.lake import Lake
 from responsys_assets.profiles import ranges
-from responsys_assets.profiles.plan import accepted_exports, make_plan
 from responsys_assets.profiles.ranges import cuts, key_ranges
-from responsys_assets_tests.profiles.worlds import Row, Sent, project_of, put
+from responsys_assets_tests.profiles.worlds import Row, Sent, plan_of, project_of, put
 
 _RUN, _GROUP = 512, 128  # rows
 _ROWS = 40 * _RUN
@@ -34,7 +33,7 @@ def test_few_keys_are_ranges_of_their_own(tmp_path: Path, monkeypatch: pytest.Mo
     lake = Lake(project.lake_path)
     put(lake, Sent("core", {}, [Row((key,), {}, 0) for key in "dacb"]), group=1)
     monkeypatch.setattr(ranges, "WORTH_A_RANGE", 1)
-    found = key_ranges(make_plan(project, accepted_exports(project, lake)).lists)
+    found = key_ranges(plan_of(project, lake).lists)
     assert [each.low for each in found] == [None, "b", "c", "d"]
 
 
@@ -54,10 +53,7 @@ def test_no_range_has_many_more_rows_than_another(
     put(lake, Sent("core", {}, [Row((key,), {}, 0) for key in keys]), group=_GROUP)
     monkeypatch.setattr(ranges, "WORTH_A_RANGE", 1)
     monkeypatch.setattr(ranges, "USUAL_RANGES", 16)
-    bounds = [
-        each.low or ""
-        for each in key_ranges(make_plan(project, accepted_exports(project, lake)).lists)
-    ]
+    bounds = [each.low or "" for each in key_ranges(plan_of(project, lake).lists)]
     rows = [
         sum(low <= key < past for key in keys)
         for low, past in zip(bounds, [*bounds[1:], "~"], strict=True)

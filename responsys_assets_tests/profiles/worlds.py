@@ -14,10 +14,13 @@ import polars as pl
 
 from responsys_assets.config.models import Config
 from responsys_assets.config.project import Project
+from responsys_assets.consent.refresh import known_exports
+from responsys_assets.consent.refresh import refresh as record
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.receipts import Arrival, Outcome, RemoteFile, Verdict
 from responsys_assets.lake.snapshots import Snapshot
+from responsys_assets.profiles.plan import MergePlan, make_plan, read_accepted
 from responsys_assets.system_columns import CHANNELS, PERMISSION_COLUMNS
 
 NOW = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)
@@ -49,12 +52,14 @@ class Hold:
     """What a rejected record still says; `key` None if it cannot be read.
 
     A record that may have had one of several keys has as many holds: its number in all of them.
+    `doubt`: its permission could not be read, and so is taken for an opt-out.
     """
 
     key: Key | None
     values: Mapping[str, str] = field(default_factory=dict)
     updated_us: int | None = None
     record: int | None = None
+    doubt: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,10 +109,22 @@ def project_of(
     )
 
 
-def withdraw(export: Export) -> None:
+def plan_of(project: Project, lake: Lake) -> MergePlan:
+    """What a merge would be made of now."""
+    exports = known_exports(lake)
+    record(project, lake, exports)
+    return make_plan(project, read_accepted(project, lake, exports))
+
+
+def withdraw(export: Export, *, opt_outs: bool = False) -> None:
     """As a person does."""
     verdict = Verdict(
-        export_id=export.export_id, action="withdraw", who="ann", when=NOW, why="wrong file"
+        export_id=export.export_id,
+        action="withdraw",
+        who="ann",
+        when=NOW,
+        why="wrong file",
+        opt_outs=opt_outs,
     )
     (export.folder / "0001.verdict.json").write_text(verdict.model_dump_json())
 
@@ -239,11 +256,12 @@ def held_columns(columns: Collection[str]) -> list[str]:
 def _holds(sent: Sent) -> pl.DataFrame:
     texts = held_columns(sent.columns)
     schema: dict[str, pl.DataType] = {"_record": pl.Int64(), "_updated_us": pl.Int64()}
+    schema |= {"_doubt": pl.Boolean()}
     schema |= {f"_key_{n}": pl.String() for n in range(sent.width)}
     schema |= {name: pl.String() for name in texts}
     rows = [
         [
-            *(hold.record or len(sent.rows) + number, hold.updated_us),
+            *(hold.record or len(sent.rows) + number, hold.updated_us, hold.doubt),
             *(hold.key or (None,) * sent.width),
             *(hold.values.get(c, "") for c in texts),
         ]

@@ -1,0 +1,46 @@
+"""Addresses of a channel: one column, or several that are one address only together."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+
+import polars as pl
+
+from responsys_assets.normalise import normalise
+from responsys_assets.system_columns import Channel
+
+_BETWEEN = "\x1f"  # the normaliser removes it from every part
+
+
+def address_as_sent(
+    channel: Channel, columns: Container[str], named: Mapping[str, str] | None = None
+) -> pl.Expr:
+    """A text that holds the whole address; a part whose column is missing is empty.
+
+    `named` are columns that have another name.
+    """
+    named = named or {}
+    parts = [
+        pl.col(named.get(name, name)).cast(pl.String).fill_null("")
+        if name in named or name in columns
+        else pl.lit("")
+        for name in channel.address_parts
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    bare = [part.str.replace_all(_BETWEEN, " ", literal=True) for part in parts]
+    return pl.concat_str(bare, separator=_BETWEEN)
+
+
+def normalise_addresses(addresses: pl.Series, channel: Channel) -> pl.Series:
+    """Addresses as they are compared; empty where the column `channel.address` is."""
+    if len(channel.address_parts) == 1:
+        return normalise(addresses, channel.address)
+    split = addresses.str.split(_BETWEEN)
+    parts = [
+        normalise(split.list.get(place, null_on_oob=True).fill_null(""), name)
+        for place, name in enumerate(channel.address_parts)
+    ]
+    street = parts[0] != ""
+    whole = pl.select(pl.concat_str(parts, separator=_BETWEEN)).to_series()
+    return whole.set(~street, "").alias(addresses.name)

@@ -1,0 +1,291 @@
+"""What the consent ledger says of the keys of a range, read once and carried on.
+
+Every entry counts for ever, so reading all of them would make each merge longer than the one
+before. Of the past only this matters: by key and channel the latest opt-in and the latest opt-out
+(`people`), and the addresses that a key had and its live rows have no more (`addresses`). To that
+an entry can be added, in any order. Entries of recent exports are not read: the merge reads the
+staged rows that they were made of.
+
+profiles/<snapshot>/permission/<list>/people-<n>.parquet
+profiles/<snapshot>/permission/<list>/addresses-<n>.parquet
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from responsys_assets.addresses import address_as_sent
+from responsys_assets.consent.entries import Entry, reading_of
+from responsys_assets.consent.ledger import Counted, ListLedger
+from responsys_assets.lake.snapshots import Snapshot
+from responsys_assets.normalise import normalise, permission_bits
+from responsys_assets.profiles.instants import earliest, latest
+from responsys_assets.profiles.keys import key_names
+from responsys_assets.profiles.live import ListExports
+from responsys_assets.profiles.ranges import KeyRange
+from responsys_assets.profiles.superseded import superseded_claims
+from responsys_assets.staged.columns import KEY_PART, PERMISSIONS, RECORD, UPDATED_US
+from responsys_assets.staged.times import micros
+from responsys_assets.system_columns import CHANNELS, Channel
+
+PERMISSION = "permission"
+COVERED = "ledger"  # in the manifest: by list, the entries that `people` and `addresses` hold
+NEVER = -(2**62)  # an opt-in without a time is older than anything that is said
+_OPTED_IN = sum(channel.opted_in for channel in CHANNELS.values())
+_OPTED_OUT = sum(channel.opted_out for channel in CHANNELS.values())
+
+
+@dataclass(frozen=True)
+class Statements:
+    """What the ledger of one list says about the keys of a range.
+
+    `entries`: rows of entries that are not carried: their key (null: nobody who is known),
+    `said_in` and `said_out` (when their opt-ins and opt-outs count, microseconds of UTC),
+    `permissions` (bits of all channels), and the address of each channel under its name.
+    `claims`: the same of rejected records, opt-outs only. `people`: a key and, for each channel,
+    `in_<channel>` and `out_<channel>` (null: none). `addresses`: key, channel, address.
+    """
+
+    entries: pl.DataFrame
+    claims: pl.DataFrame
+    people: pl.DataFrame
+    addresses: pl.DataFrame
+
+    @property
+    def frames(self) -> list[pl.DataFrame]:
+        return [self.entries, self.claims, self.people, self.addresses]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a snapshot holds of a list: files of `people` and `addresses`; `missing` are the
+    entries that it does not hold."""
+
+    people: Sequence[Path]
+    addresses: Sequence[Path]
+    missing: Sequence[Counted]
+
+
+class StatementReader:
+    """Reads the ledger of one list, range by range."""
+
+    def __init__(self, ledger: ListLedger, match_columns: Sequence[str], carried: Carried) -> None:
+        self._match_columns = tuple(match_columns)
+        self._keys = key_names(len(match_columns))
+        self._channels = ledger.channels
+        self._carried = carried
+        self._empty = _empty(self._keys, self._channels)
+        self._claims = self._read_claims(ledger)
+
+    def read(self, within: KeyRange) -> Statements:
+        """Everything about the keys of a range."""
+        in_range = within.has(self._keys[0])
+        scans = [self._scan(counted, within) for counted in self._carried.missing]
+        entries = [self._empty.entries]
+        for frame, counted in zip(pl.collect_all(scans), self._carried.missing, strict=True):
+            timed = with_times(frame, counted.entry.stamp, counted.entry.zone, counted.reread_in)
+            entries.append(timed.select(self._empty.entries.columns))
+        return Statements(
+            pl.concat(entries),
+            self._claims.filter(in_range),
+            _read(self._empty.people, self._carried.people, in_range),
+            _read(self._empty.addresses, self._carried.addresses, in_range),
+        )
+
+    def _scan(self, counted: Counted, within: KeyRange) -> pl.LazyFrame:
+        rows = pl.scan_parquet(counted.statements, glob=False, hive_partitioning=False)
+        names = pq.read_schema(counted.statements).names
+        permissions = pl.col(PERMISSIONS)
+        if counted.opt_outs_only:
+            permissions &= _OPTED_OUT
+        select = [
+            pl.col(UPDATED_US).alias("us"),
+            permissions.alias("permissions"),
+            *self._addresses(counted.entry, names),
+        ]
+        if self._is_key_of(counted.entry):
+            keys = [pl.col(f"{KEY_PART}{n}").cast(pl.String) for n, _ in enumerate(self._keys)]
+            named = [part.alias(name) for part, name in zip(keys, self._keys, strict=True)]
+            return rows.filter(within.has(f"{KEY_PART}0")).select(*named, *select)
+        other = rows.select(*self._other_key(counted.entry, names), *select)
+        return other.filter(within.has(self._keys[0]))
+
+    def _is_key_of(self, entry: Entry) -> bool:
+        return entry.match_on in (None, self._match_columns)
+
+    def _other_key(self, entry: Entry, names: Iterable[str]) -> list[pl.Expr]:
+        """Today's match columns where an entry was recorded with others: null unless every part
+        was recorded and is not empty."""
+        names, parts = {*names}, []
+        for column in self._match_columns:
+            if column in (entry.match_on or ()):
+                place = (entry.match_on or ()).index(column)
+                parts.append(pl.col(f"{KEY_PART}{place}").cast(pl.String))
+            elif column in names:
+                parts.append(normalise(pl.col(column).cast(pl.String).fill_null(""), column))
+            else:
+                return [pl.lit(None, pl.String).alias(key) for key in self._keys]
+        known = pl.all_horizontal(part != "" for part in parts)
+        return [
+            pl.when(known).then(part).alias(key)
+            for key, part in zip(self._keys, parts, strict=True)
+        ]
+
+    def _addresses(self, entry: Entry, names: Iterable[str]) -> list[pl.Expr]:
+        """The address of each channel; a match column was recorded as a part of the key."""
+        keys = {column: f"{KEY_PART}{n}" for n, column in enumerate(entry.match_on or ())}
+        return [
+            address_as_sent(channel, {*names}, keys).alias(channel.name)
+            for channel in self._channels
+        ]
+
+    def _read_claims(self, ledger: ListLedger) -> pl.DataFrame:
+        """What rejected records still claim, all of it: there are few."""
+        superseded = superseded_claims(ledger)
+        frames = [self._empty.claims]
+        for counted in ledger.entries:
+            if counted.claims is None or counted.settled is None:
+                continue
+            claims = pl.read_parquet(counted.claims, glob=False)
+            claims = claims.filter(~pl.col(RECORD).is_in([*counted.settled]))
+            ended = superseded.get(counted.entry.name)
+            bits = opted_out_bits(claims)
+            if ended is not None:
+                bits &= ~claims.select(RECORD).join(ended, RECORD, how="left")["bits"].fill_null(0)
+            frame = claims.select(
+                *self._key_of_claims(counted.entry, claims.columns),
+                pl.col(UPDATED_US).alias("us"),
+                pl.lit(bits).alias("permissions"),
+                *(
+                    address_as_sent(channel, {*claims.columns}).alias(channel.name)
+                    for channel in self._channels
+                ),
+            )
+            timed = with_times(frame, counted.entry.stamp, counted.entry.zone, counted.reread_in)
+            frames.append(timed.select(self._empty.claims.columns))
+        return pl.concat(frames)
+
+    def _key_of_claims(self, entry: Entry, names: Sequence[str]) -> list[pl.Expr]:
+        if self._is_key_of(entry):
+            return [
+                pl.col(f"{KEY_PART}{n}").cast(pl.String).alias(key)
+                for n, key in enumerate(self._keys)
+            ]
+        return self._other_key(entry, names)
+
+
+def with_times(
+    rows: pl.DataFrame, stamp: dt.datetime, zone: str | None, reread_in: str | None
+) -> pl.DataFrame:
+    """Rows with `said_in` and `said_out`, made of their `us`.
+
+    An opt-out without a time counts at the stamp of its export, an opt-in without one never ends
+    anything.
+    """
+    us, permissions = rows["us"], rows["permissions"]
+    said_in, said_out = us.fill_null(NEVER), us.fill_null(micros(stamp))
+    if zone is not None:
+        timed = us.is_not_null()
+        outs = (timed & (permissions & _OPTED_OUT != 0)).arg_true()
+        said_out = said_out.scatter(outs, latest(us.gather(outs).to_numpy(), zone, reread_in))
+        if reread_in is not None:
+            ins = (timed & (permissions & _OPTED_IN != 0)).arg_true()
+            said_in = said_in.scatter(ins, earliest(us.gather(ins).to_numpy(), zone, reread_in))
+    return rows.with_columns(said_in.alias("said_in"), said_out.alias("said_out"))
+
+
+def opted_out_bits(claims: pl.DataFrame) -> pl.Series:
+    """The opt-outs that rejected records claim, as bits."""
+    bits = pl.zeros(len(claims), pl.UInt8, eager=True)
+    for channel in CHANNELS.values():
+        if channel.permission in claims.columns:
+            said, _ = permission_bits(claims[channel.permission].cast(pl.String).fill_null(""))
+            bits |= said * (1 << channel.shift) & channel.opted_out
+    return bits
+
+
+def carried(
+    current: Snapshot | None,
+    ledger: ListLedger,
+    source: ListExports | None,
+    match_columns: Sequence[str],
+) -> Carried:
+    """What the current snapshot holds of a list.
+
+    Nothing of it can be used once an entry that it holds counts otherwise, or is of a recent
+    export again; nor once an entry is taken back whose addresses it left out as still in use.
+    """
+    held = {} if current is None else current.manifest.get(COVERED, {}).get(ledger.name, {})
+    wanted = [counted for counted in ledger.entries if counted.entry.name not in in_rows(source)]
+    identities = [counted.identity for counted in wanted]
+    counting = {counted.entry.name for counted in ledger.entries}
+    usable = (
+        current is not None
+        and held.get("match_on") == [*match_columns]
+        and all(identity in identities for identity in held["entries"])
+        and counting.issuperset(held["beside"])
+    )
+    if current is None or not usable:
+        return Carried((), (), wanted)
+    folder = current.path / PERMISSION / ledger.name
+    files = [path for path in current.files if path.parent == folder]
+    people, addresses = (
+        [path for path in files if path.name.startswith(kind)] for kind in ("people-", "addresses-")
+    )
+    missing = [counted for counted in wanted if counted.identity not in held["entries"]]
+    return Carried(people, addresses, missing)
+
+
+def covered(
+    ledgers: Iterable[ListLedger],
+    sources: Mapping[str, ListExports],
+    match_columns: Sequence[str],
+) -> dict[str, Any]:
+    """What the manifest says of `people` and `addresses`: see `carried`."""
+    found = {}
+    for ledger in ledgers:
+        beside = in_rows(sources.get(ledger.name))
+        found[ledger.name] = {
+            "match_on": [*match_columns],
+            "entries": [c.identity for c in ledger.entries if c.entry.name not in beside],
+            "beside": sorted(beside),
+        }
+    return found
+
+
+def in_rows(source: ListExports | None) -> set[str]:
+    """The entries that were made of the staged rows of recent exports."""
+    recent = source.recent if source else ()
+    return {f"{one.export.export_id}.{reading_of(one.outcome)}" for one in recent}
+
+
+def _empty(keys: Sequence[str], channels: Sequence[Channel]) -> Statements:
+    key = dict.fromkeys(keys, pl.String)
+    rows = {
+        **key,
+        "said_in": pl.Int64,
+        "said_out": pl.Int64,
+        "permissions": pl.UInt8,
+        **{channel.name: pl.String for channel in channels},
+    }
+    times = {f"{what}_{channel.name}": pl.Int64 for channel in channels for what in ("in", "out")}
+    return Statements(
+        pl.DataFrame(schema=rows),
+        pl.DataFrame(schema=rows),
+        pl.DataFrame(schema={**key, **times}),
+        pl.DataFrame(schema={**key, "channel": pl.String, "address": pl.String}),
+    )
+
+
+def _read(nothing: pl.DataFrame, paths: Sequence[Path], within: pl.Expr) -> pl.DataFrame:
+    """Files of a snapshot; it may know fewer channels."""
+    scans = [pl.scan_parquet(path, glob=False, hive_partitioning=False) for path in paths]
+    parts = [nothing.lazy(), *(scan.filter(within) for scan in scans)]
+    return pl.concat(parts, how="diagonal").select(nothing.columns).collect()
