@@ -91,12 +91,14 @@ class Company:
         least = 1 if kind == "incremental" else 4
         count = chance.randint(least, 8) if people is None else people
         keys = sorted(chance.sample(range(1, 9), count))
-        rows = [self._record(feed, key, day, dirt=self.dirt) for key in keys]
-        if self.dirt and not self.calm and chance.random() < 0.15 and rows:
-            rows[-1][COLUMNS.index(KEY)] = ""
-        width = [n for n, name in enumerate(COLUMNS) if name != leave_out]
-        lines = [[header[n] for n in width]]
-        lines += [[row[n] for n in width] + row[len(COLUMNS) :] for row in rows]
+        rows = [self._record(feed, key, day) for key in keys]
+        if self.dirt and rows:
+            self._spoil(rows)
+        if leave_out:
+            place = COLUMNS.index(leave_out)
+            header = [name for n, name in enumerate(header) if n != place]
+            rows = [[value for n, value in enumerate(row) if n != place] for row in rows]
+        lines = [[*header], *rows]
         separator = self.delimiter.get(feed, ",")
         content = "".join(f"{separator.join(line)}\n" for line in lines)
         moment = dt.datetime.strptime(day, "%Y%m%d").replace(tzinfo=dt.UTC)
@@ -105,7 +107,7 @@ class Company:
         self.sent.append(made)
         return [made]
 
-    def _record(self, feed: str, key: int, day: str, *, dirt: bool) -> list[str]:
+    def _record(self, feed: str, key: int, day: str) -> list[str]:
         chance = self.chance
         known = f"k{key}{chance.choice(['', '', '', '.old'])}@x.com"
         address = chance.choice([known] * 12 + [known.upper(), "shared@x.com", ""])
@@ -116,20 +118,26 @@ class Company:
         modified = self._time(feed, day)
         record = [f"K{key}", address, permission, chance.choice(CITIES), str(chance.randint(1, 9))]
         record += [modified, self._text(feed, dt.datetime(2026, 9, 1, 12, key))]  # noqa: DTZ001
-        if dirt and chance.random() < 0.3:
-            self._spoil(record)
         return record
 
-    def _spoil(self, record: list[str]) -> None:
-        match self.chance.choice(["number", "time", "more", "future"]):
-            case "number":
-                record[COLUMNS.index("POINTS")] = "many"
-            case "time":
-                record[COLUMNS.index("MODIFIED_DATE_")] = "soon"
-            case "more":
-                record.append("more")
-            case "future":
-                record[COLUMNS.index("MODIFIED_DATE_")] = "2027-06-01 00:00:00"
+    def _spoil(self, records: list[list[str]]) -> None:
+        """Some records are damaged, or of nobody."""
+        for record in records:
+            match self.chance.choice(
+                ["number", "time", "more", "less", "future", "key", *[""] * 12]
+            ):
+                case "number":
+                    record[COLUMNS.index("POINTS")] = "many"
+                case "time":
+                    record[COLUMNS.index("MODIFIED_DATE_")] = "soon"
+                case "future":
+                    record[COLUMNS.index("MODIFIED_DATE_")] = "2027-06-01 00:00:00"
+                case "key":
+                    record[COLUMNS.index(KEY)] = ""
+                case "more":
+                    record.append("more")
+                case "less":
+                    del record[self.chance.choice([0, 0, 1, 3])]
 
     def _time(self, feed: str, day: str) -> str:
         chance = self.chance

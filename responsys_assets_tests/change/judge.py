@@ -148,10 +148,12 @@ class Judge:
             self.keys.add(world.match_on)
             self._check_rows(done)
         forbidden = self.oracle.forbidden(world.match_on)
-        if not self.oracle.can_merge(world.lists, world.primary):
-            segments = {}  # the profiles stay as they were, and nothing is sent
+        if done.waits and done.code == 0:
+            raise BrokenLawError("silent", "nothing is selected and sent, and nobody is told")
         for name, was in segments.items():
-            if done.code in (0, 3) or was != world.snapshot(f"segments/{name}"):
+            if (done.code in (0, 3) and not done.waits) or was != world.snapshot(
+                f"segments/{name}"
+            ):
                 self._check_segment(name, forbidden, done)
         self._check_receivers(forbidden, done)
         self._check_repetition(done)
@@ -236,8 +238,7 @@ class Judge:
                 self._check_person(person, forbidden, f"a file of delivery {name}")
             state, reason = done.delivery(name)
             guarded = state == "held" and reason == "guard" and config.get("mode") == "changes"
-            merged = self.oracle.can_merge(self.world.lists, self.world.primary)
-            if merged and len(self.keys) == 1 and (state in SETTLED or guarded):
+            if len(self.keys) == 1 and (state in SETTLED or guarded):
                 for person in self.receivers[place].active.values():
                     self._check_person(person, forbidden, f"what {name}'s receiver believes")
                 self._check_reached(name, self.receivers[place], state)

@@ -48,6 +48,11 @@ class Accepted:
     def reading(self) -> Reading:
         return self.readings[-1]
 
+    @property
+    def opening(self) -> Sequence[Reading]:
+        """The readings whose opt-ins may count."""
+        return {"in force": self.readings[-1:], "unsure": self.readings}.get(self.state, ())
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -111,8 +116,7 @@ class Oracle:
             said.permission == "I" and said.is_(column) == value
             for name in configured
             for export in self.lists.get(name, {}).values()
-            if export.state in ("in force", "unsure")
-            for reading in export.readings
+            for reading in export.opening
             for said in reading.records
         )
 
@@ -131,10 +135,10 @@ class Oracle:
             yield who, addresses - {""}
 
     def _opt_ins(self, name: str, column: str) -> dict[str, set[tuple[Clock, int]]]:
-        """The moments at which this list may say I, by person; all readings count."""
+        """The moments at which this list may say I, by person."""
         found: dict[str, set[tuple[Clock, int]]] = {}
         for export in self.lists[name].values():
-            for reading in export.readings if export.state in ("in force", "unsure") else ():
+            for reading in export.opening:
                 for said in reading.records:
                     if said.rejected and not said.future:
                         continue
@@ -187,15 +191,6 @@ class Oracle:
         }
 
     # Rows
-
-    def can_merge(self, configured: Sequence[str], primary: str | None) -> bool:
-        """Whether anything in force is left from which profiles could be made."""
-        names = configured if primary is None else [primary]
-        return any(
-            export.state in ("in force", "unsure")
-            for name in names
-            for export in self.lists.get(name, {}).values()
-        )
 
     def live(self, name: str, column: str) -> dict[str, tuple[int, Said]]:
         """The latest live row of each person of a list, with its time; only what is certain."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import polars as pl
 import pytest
 
+from responsys_assets.consent import ledger
+from responsys_assets.consent.entries import Entry
+from responsys_assets.consent.ledger import ListLedger
 from responsys_assets.deliveries import plan as delivery_plan
 from responsys_assets.lake.exports import Export
 from responsys_assets.profiles.live import Source
@@ -42,7 +45,26 @@ def an_accepted_reading_stays(patch: pytest.MonkeyPatch) -> None:
 
 
 def opt_outs_of_rejected_records(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Source, "holds", None)
+    patch.setattr(Entry, "claims", lambda *_: None)
+
+
+def former_lists_close_what_they_closed(patch: pytest.MonkeyPatch) -> None:
+    whole = ledger.read_ledger
+
+    def configured(*arguments: Any) -> tuple[ListLedger, ...]:
+        return tuple(each for each in whole(*arguments) if each.configured)
+
+    patch.setattr("responsys_assets.profiles.plan.read_ledger", configured)
+
+
+def withdrawn_opt_outs_stay(patch: pytest.MonkeyPatch) -> None:
+    whole = ledger._weighed
+
+    def weighed(*arguments: Any) -> Iterator[tuple[Entry, str]]:
+        for entry, weight in whole(*arguments):
+            yield entry, "nothing" if weight == "opt_outs" else weight
+
+    patch.setattr(ledger, "_weighed", weighed)
 
 
 def an_incomplete_export_removes_nobody(patch: pytest.MonkeyPatch) -> None:
@@ -64,6 +86,8 @@ def removals_are_sent(patch: pytest.MonkeyPatch) -> None:
         (opt_outs_of_rejected_records, ["dirt"]),
         (an_incomplete_export_removes_nobody, ["dirt"]),
         (removals_are_sent, []),
+        (former_lists_close_what_they_closed, ["list_removed"]),
+        (withdrawn_opt_outs_stay, ["withdraw"]),
     ],
 )
 def test_a_safeguard_that_is_switched_off_is_noticed(

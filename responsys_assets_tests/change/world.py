@@ -57,6 +57,11 @@ class Synced:
     error: str = ""
     key: str = ""  # of the configuration, that the error names
 
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is selected and sent, for the profiles are not what they should be."""
+        return self.result is not None and self.result.waits is not None
+
     def delivery(self, name: str) -> tuple[str, str | None]:
         """State and reason of a delivery."""
         found = self.result.deliveries.get(name) if self.result else None
