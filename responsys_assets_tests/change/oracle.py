@@ -29,8 +29,8 @@ OLDEST = -(10**18)
 class Accepted:
     """An export that was accepted once. `readings` are those accepted, the one in force last.
 
-    `state`: `in force`, `withdrawn`, `taken back` (with its opt-outs), or `unsure`, of which
-    nothing can be demanded.
+    `state`: `in force`, `withdrawn`, `taken back` (with its opt-outs), or one of which nothing can
+    be demanded: `wanted back` (from being withdrawn, until a reading is accepted), `forgotten`.
     """
 
     stamp: dt.datetime
@@ -51,7 +51,9 @@ class Accepted:
     @property
     def opening(self) -> Sequence[Reading]:
         """The readings whose opt-ins may count."""
-        return {"in force": self.readings[-1:], "unsure": self.readings}.get(self.state, ())
+        if self.state in ("withdrawn", "taken back"):
+            return ()
+        return self.readings[-1:] if self.state == "in force" else self.readings
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,13 @@ class Oracle:
         known.mtime = max(known.mtime, export.mtime)
         if not known.readings or known.reading != reading:
             known.readings.append(reading)
-        if known.state == "withdrawn":
+        if known.state == "wanted back":
             known.state = "in force"
 
     def forget(self, name: str) -> None:
         """A person takes back what a former list said."""
         for export in self.lists.get(name, {}).values():
-            export.state = "unsure"
+            export.state = "forgotten"
         self.doubtful.add(name)
 
     # Consent
@@ -149,7 +151,7 @@ class Oracle:
     def _opt_outs(self, name: str, column: str) -> Iterator[tuple[str, dict[Clock, int], Said]]:
         """Every record that said O in any accepted reading, with its time by each clock."""
         for export in self.lists[name].values():
-            if export.state in ("unsure", "taken back"):
+            if export.state not in ("in force", "withdrawn"):
                 continue
             stamp = microseconds(export.stamp)
             found: dict[tuple[int, str], tuple[dict[Clock, int], Said]] = {}
