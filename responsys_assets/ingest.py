@@ -16,7 +16,7 @@ from responsys_assets.consent.record import record_all
 from responsys_assets.errors import ServerError
 from responsys_assets.exported.arrival import Decision
 from responsys_assets.exported.fetch import fetch
-from responsys_assets.exported.poll import Poll, poll
+from responsys_assets.exported.poll import Poll, poll, take_note
 from responsys_assets.lake.exports import Export, drop_superseded, read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.progress import SILENT, Progress, Stoppable
@@ -111,13 +111,13 @@ def ingest(
     """
     with lake.writing(progress.say):
         found = poll(project, lake, names)
+        take_note(lake, found)
         reports = _seen(found, names)
         with _fetched(project, lake, names, found.decisions, progress) as lists:
             for name, failures in lists:
                 judged = stage_all(project, lake, name, progress)
-                decisions = [each for each in found.decisions if each.list == name]
                 reports[name].exports += failures
-                _add_judged(reports[name], read_exports(lake, name), judged, decisions)
+                _add_judged(reports[name], read_exports(lake, name), judged, found.of(name))
     return reports
 
 

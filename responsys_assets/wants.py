@@ -44,9 +44,7 @@ def wanted_exports(
     for decision in decisions:
         if decision.action == "take":
             ready = decision.ready.as_json() if decision.ready else ""
-            identity = (
-                f"take {decision.data.as_json()} {ready} {decision.said} {decision.unsettled}"
-            )
+            identity = f"take {decision.data.as_json()} {ready} {decision.said}"
             found.setdefault((decision.day, decision.list), []).append(identity)
     for name, known in exports.items():
         settings = project.staging_settings(name)

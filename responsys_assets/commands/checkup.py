@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import tempfile
@@ -12,15 +13,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from responsys_assets.config.models import ProfileList, SftpServer
 from responsys_assets.config.project import Project
+from responsys_assets.consent.ledger import former_lists
 from responsys_assets.demo.sender import encrypt
+from responsys_assets.edits import rereadings
 from responsys_assets.errors import ResponsysError
-from responsys_assets.exported.arrival import match
-from responsys_assets.exported.deadlines import clues, late_lists
+from responsys_assets.exported.arrival import in_order
+from responsys_assets.exported.clues import clues
+from responsys_assets.exported.deadlines import late
 from responsys_assets.exported.poll import FolderView, look
 from responsys_assets.exported.unmatched import Unmatched, unmatched
-from responsys_assets.lake.exports import read_exports
+from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
+from responsys_assets.lake.receipts import RemoteFile
 from responsys_assets.pgp.decrypt import decrypting
 from responsys_assets.pgp.keys import public_part, read_keys
 from responsys_assets.pgp.process import program
@@ -29,6 +35,9 @@ from responsys_assets.servers import open_server
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PROBE = b"doctor"
+_MOST = 3
+
+Exports = dict[str, list[Export]]  # by list; a list that cannot be read is not in it
 
 
 @dataclass(frozen=True)
@@ -53,18 +62,54 @@ def check_up(project: Project) -> Iterator[Finding]:
     yield from _variables(project)
     yield from _lake(project)
     yield from _gpg(project)
+    exports, findings = _receipts(project)
+    yield from findings
     for name in project.config.servers:
-        yield from _server(project, name)
-    yield from _late(project)
+        yield from _server(project, name, exports)
+    yield from _edits(project, exports)
+    yield from _late(project, exports)
     if project.config.suppressions:
         yield from _try("suppressions", "files", lambda: _suppressions(project))
 
 
-def _late(project: Project) -> Iterator[Finding]:
+def _edits(project: Project, exports: Exports) -> Iterator[Finding]:
+    """What an edit of the settings since the last sync will have read anew."""
     lake = Lake(project.lake_path)
-    for each in late_lists(project, lake):
-        said = "; ".join([str(each), *clues(project, lake, each)])
-        yield Finding("deadline", each.list_name, "problem", f"{said}; ask its sender")
+    for rereading in rereadings(project, lake, exports):
+        yield Finding("settings", rereading.list_name, "note", str(rereading))
+    try:
+        former = former_lists(project, lake)
+    except ResponsysError as error:
+        yield Finding("consent", "ledger", "problem", str(error))
+        return
+    for name, opt_outs in former.items():
+        said = f"has left the configuration; its {opt_outs:,} opt-outs still count"
+        yield Finding("consent", name, "note", f"{said} (`responsys exports {name} forget`)")
+
+
+def _receipts(project: Project) -> tuple[Exports, list[Finding]]:
+    """What the lake knows of each list, as far as it can be read, and what waits for a person."""
+    known: Exports = {}
+    findings = []
+    for name in project.config.lists:
+        try:
+            known[name] = read_exports(Lake(project.lake_path), name)
+        except ResponsysError as error:
+            findings.append(Finding("exports", name, "problem", str(error)))
+            continue
+        if held := [each.file for each in known[name] if each.waits_for_person]:
+            which = ", ".join(held[-_MOST:])
+            said = f"{len(held)} wait for a person: {which}; see `responsys exports {name}`"
+            findings.append(Finding("exports", name, "note", said))
+    return known, findings
+
+
+def _late(project: Project, exports: Exports) -> Iterator[Finding]:
+    lake = Lake(project.lake_path)
+    for name, found in exports.items():
+        if each := late(project, name, found):
+            said = "; ".join([str(each), *clues(project, lake, each)])
+            yield Finding("deadline", name, "problem", f"{said}; ask its sender")
 
 
 def _try(check: str, subject: str, work: Callable[[], str]) -> Iterator[Finding]:
@@ -133,7 +178,7 @@ def _recipient(project: Project, name: str) -> str:
     return f"encrypts; fingerprint {fingerprint}"
 
 
-def _server(project: Project, name: str) -> Iterator[Finding]:
+def _server(project: Project, name: str, exports: Exports) -> Iterator[Finding]:
     config = project.config
     if any(source.server == name for source in config.lists.values()):
         try:
@@ -144,9 +189,11 @@ def _server(project: Project, name: str) -> Iterator[Finding]:
         for each in unseen:
             yield Finding("server", name, "problem", str(each))
         if views:
-            yield Finding("server", name, "ok", "answers with its pinned key and lets us in")
+            pinned = isinstance(config.servers[name], SftpServer)
+            said = "answers with its pinned key and lets us in" if pinned else "can be read"
+            yield Finding("server", name, "ok", said)
         for view in views:
-            yield from _folder(project, view)
+            yield from _folder(project, view, exports)
         return
     if any(delivery.to == name for delivery in config.deliveries.values()):
         yield from _try("server", name, lambda: _opens(project, name))
@@ -165,15 +212,12 @@ def _opens(project: Project, name: str) -> str:
     return "lets us in"
 
 
-def _folder(project: Project, view: FolderView) -> Iterator[Finding]:
-    lake = Lake(project.lake_path)
+def _folder(project: Project, view: FolderView, exports: Exports) -> Iterator[Finding]:
     for name, source in view.lists.items():
-        names = [file.name for file in view.listing if match(source, file.name)]
-        if names:
-            newest = max(view.listing, key=lambda f: (f.name in names, f.mtime)).name
-            said = f"{len(names)} data files match, the newest is {newest}"
-            yield Finding("files", name, "ok", said)
-        elif read_exports(lake, name):
+        found, known = in_order(source, view.listing, project.zone), bool(exports.get(name))
+        if found:
+            yield _matched(name, source, found, known=known)
+        elif known:
             yield Finding("files", name, "note", "no data file is there now")
         else:
             patterns = " or ".join(str(pattern) for _, pattern in source.patterns())
@@ -181,6 +225,20 @@ def _folder(project: Project, view: FolderView) -> Iterator[Finding]:
             advice = f"no file in {where} matches {patterns}; check `folder` and `files`"
             yield Finding("files", name, "problem", advice)
     yield from _strangers(view, unmatched(view.lists, view.listing))
+
+
+def _matched(
+    name: str, source: ProfileList, found: list[tuple[dt.datetime, RemoteFile]], *, known: bool
+) -> Finding:
+    """What matches, its newest by stamp, and how much of it `since` leaves out."""
+    said = f"{len(found)} data files match, the newest by its stamp is {found[-1][1].name}"
+    left_out = sum(source.since is not None and at.date() < source.since for at, _ in found)
+    if not left_out:
+        return Finding("files", name, "ok", said)
+    said = f"{said}; {left_out} are ignored, for their stamps are before since ({source.since})"
+    if left_out < len(found) or known:
+        return Finding("files", name, "ok", said)
+    return Finding("files", name, "problem", f"{said}: nothing is left, check `since`")
 
 
 def _strangers(view: FolderView, found: list[Unmatched]) -> Iterator[Finding]:

@@ -174,7 +174,8 @@ def _decide(
             why=why,
             opt_outs=opt_outs,
         )
-        number = len(list(export.folder.glob("*.verdict.json"))) + 1
+        given = [int(path.name[:4]) for path in export.folder.glob("*.verdict.json")]
+        number = max(given, default=0) + 1
         path = export.folder / f"{number:04d}.verdict.json"
         with lake.workspace() as workspace:
             verdict.write(workspace, path)

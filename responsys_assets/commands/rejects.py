@@ -11,7 +11,11 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from responsys_assets.commands.cli import Command, Reply, State, known_name, lake_of, pass_state
+from responsys_assets.commands.exports import user
 from responsys_assets.commands.terminal import table
+from responsys_assets.config.project import Project
+from responsys_assets.consent.entries import Settled, note
+from responsys_assets.errors import ConfigError
 from responsys_assets.lake.exports import Export, read_exports
 
 _SHOWN = 500  # a terminal is no place for more; --json gives all
@@ -22,11 +26,31 @@ _FIELDS = ("record", "byte", "line", "reason", "column", "detail")
 @click.argument("list_name", metavar="LIST")
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Only this day's exports.")
 @click.option("--raw", is_flag=True, help="Also the records' text: personal data.")
+@click.option("--settle", metavar="FILE", help="End what rejected records of FILE claim.")
+@click.option("--record", "records", type=int, multiple=True, help="Settle this record only.")
+@click.option("--why", metavar="TEXT", help="The reason, kept with the decision.")
 @pass_state
-def rejects_command(state: State, list_name: str, day: dt.datetime | None, raw: bool) -> Reply:
-    """Rejected records with reason, record, byte and line."""
+def rejects_command(
+    state: State,
+    list_name: str,
+    *,
+    day: dt.datetime | None,
+    raw: bool,
+    settle: str | None,
+    records: tuple[int, ...],
+    why: str | None,
+) -> Reply:
+    """Rejected records with reason, record, byte and line.
+
+    A rejected record that may have been an opt-out counts as one, and closes the addresses that
+    it names. --settle ends that, once you know what the record says; it is kept as a receipt.
+    """
     project = state.project()
     known_name("list", list_name, [*project.config.lists])
+    if settle is not None:
+        return _settle(project, list_name, settle, records, (why or "").strip())
+    if records or why:
+        raise ConfigError("usage", "--record and --why go with --settle FILE")
     charset = project.list_config(list_name).charset
     rejects = [
         reject
@@ -46,6 +70,43 @@ def rejects_command(state: State, list_name: str, day: dt.datetime | None, raw: 
             console.print(f"... and {len(rejects) - _SHOWN:,} more; --json gives all.")
 
     return Reply({"list": list_name, "rejects": rejects}, show)
+
+
+def _settle(
+    project: Project, list_name: str, file: str, records: tuple[int, ...], why: str
+) -> Reply:
+    if not why:
+        raise ConfigError("usage", "--settle needs --why TEXT")
+    lake = lake_of(project)
+    with lake.writing():
+        exports = read_exports(lake, list_name)
+        named = [e for e in exports if any(a.data.name == file for a in e.arrivals) and e.accepted]
+        if not named:
+            raise ConfigError(
+                "unknown_file",
+                f"list {list_name} has no accepted export {file}; see `responsys exports "
+                f"{list_name}`",
+            )
+        decision = Settled(
+            export_id=named[-1].export_id,
+            records=records,
+            who=user(),
+            when=project.now(),
+            why=why,
+        )
+        path = note(lake, list_name, decision)
+    what = f"{len(records)} records" if records else "all rejected records"
+    document = {
+        "list": list_name,
+        "file": file,
+        "records": [*records],
+        "who": decision.who,
+        "when": decision.when.isoformat(),
+        "why": why,
+        "receipt": str(path),
+    }
+    said = f"{file}: what {what} claim is settled; the next sync takes it back."
+    return Reply(document, lambda console: console.print(said))
 
 
 def _rejects(export: Export, charset: str | None) -> Iterator[dict[str, Any]]:

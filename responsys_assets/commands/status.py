@@ -28,7 +28,8 @@ from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
 def status_command(state: State) -> Reply:
     """Lists, last exports, held files, snapshots, deliveries.
 
-    Asks no server. 3 if a list is late: its deadline passed without an accepted export.
+    Asks no server. 3 if a list is late: its deadline passed without an accepted export, or
+    its exports have stopped coming as often as they did.
     """
     project = state.project()
     lake = lake_of(project)
@@ -68,7 +69,7 @@ def status_command(state: State) -> Reply:
 
 
 def show_late(console: Console, found: list[Late]) -> None:
-    """A line for each list whose deadline has passed."""
+    """A line for each list that is late."""
     for each in found:
         console.print(f"{each}. `responsys doctor` looks at the server.", style="bold red")
 

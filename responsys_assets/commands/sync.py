@@ -40,6 +40,9 @@ def sync_command(state: State, no_deliver: bool, lists: tuple[str, ...]) -> Repl
     def show(console: Console) -> None:
         show_sync(console, result, seconds)
         show_late(console, overdue)
+        if overdue and result.deliveries:
+            names = ", ".join(each.list_name for each in overdue)
+            console.print(f"No delivery knows of opt-outs in {names} since the last export there.")
 
     late = {"late": {each.list_name: each.as_json() for each in overdue}}
     done = ExitCode.WAITING if overdue else ExitCode.DONE

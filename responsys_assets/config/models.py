@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from responsys_assets.config.patterns import FilePattern
 from responsys_assets.config.values import (
     Cron,
+    Deadline,
     Duration,
     EnvReference,
     Identifier,
     Limit,
-    TimeOfDayOrCron,
     TimeZoneName,
 )
 
@@ -122,7 +122,13 @@ class ProfileList(Model):
     rename: dict[NonEmpty, NonEmpty] = {}
     max_rejected: Limit = Limit(percent=5.0)
     required: bool = True
-    deadline: TimeOfDayOrCron | None = None
+    deadline: Deadline | None = Field(
+        default=None,
+        description=(
+            "When an export of the day must be accepted; without it the cadence of the list is "
+            "learnt from its exports; none: the list is never late"
+        ),
+    )
 
     def patterns(self) -> Iterator[tuple[Literal["full", "incremental"], FilePattern]]:
         """The kinds of export this list has, each with its file-name pattern."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from responsys_assets.config.models import Config, ProfileList
@@ -82,6 +83,12 @@ class Project:
 
         When it changes, what was staged with other settings is staged anew.
         """
+        # dict order is kept: without a header line the order of `columns` is their order
+        document = json.dumps(self.staging_document(name))
+        return hashlib.sha256(document.encode()).hexdigest()[:16]
+
+    def staging_document(self, name: str) -> dict[str, Any]:
+        """All that decides how an export of this list is read and judged, by setting."""
         source = self.list_config(name).model_dump(
             mode="json",
             include={
@@ -98,11 +105,9 @@ class Project:
                 "max_rejected",
             },
         )
-        # dict order is kept: without a header line the order of `columns` is their order
-        parts = {
+        return {
             "list": source,
             "match_on": self.config.profiles.match_columns,
             "zone": self.config.account.timezone,
             "signers": sorted(self.config.keys.signers),
         }
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

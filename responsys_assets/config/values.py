@@ -66,16 +66,18 @@ def _cron(value: str) -> str:
 Cron = Annotated[str, AfterValidator(_cron)]
 
 
-def _time_or_cron(value: str) -> str:
+def _deadline(value: str) -> str:
+    if value == "none":
+        return value
     if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
         hours, minutes = value.split(":")
         return f"{int(minutes)} {int(hours)} * * *"
     if not _is_cron(value):
-        raise ValueError("expected a time such as 05:30 or a cron expression of five fields")
+        raise ValueError("expected a time such as 05:30, a cron expression of five fields, or none")
     return value
 
 
-TimeOfDayOrCron = Annotated[str, AfterValidator(_time_or_cron)]
+Deadline = Annotated[str, AfterValidator(_deadline)]
 
 
 @dataclass(frozen=True)

@@ -107,11 +107,14 @@ def former_lists(project: Project, lake: Lake) -> dict[str, int]:
     that its newest export states."""
     names = [name for name in ledger_lists(lake) if name not in project.config.lists]
     ledgers = (_list_ledger(project, lake, name, read_exports(lake, name)) for name in names)
-    return {
-        ledger.name: sum(ledger.entries[-1].entry.opted_out.values())
-        for ledger in ledgers
-        if ledger.entries
-    }
+    return {ledger.name: _newest_opt_outs(ledger) for ledger in ledgers if ledger.entries}
+
+
+def _newest_opt_outs(ledger: ListLedger) -> int:
+    """The opt-outs that the newest export states, in any reading of it."""
+    newest = ledger.entries[-1].entry.export_id
+    readings = [c.entry for c in ledger.entries if c.entry.export_id == newest]
+    return max(sum(reading.opted_out.values()) for reading in readings)
 
 
 def _list_ledger(project: Project, lake: Lake, name: str, exports: Iterable[Export]) -> ListLedger:

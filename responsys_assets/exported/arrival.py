@@ -4,15 +4,17 @@ An export is a data file whose whole name matches a list's pattern. What was don
 known from arrival receipts (name, size and mtime of data and ready file), never from a
 watermark, so late, back-dated and equal times are all the same to it. Ready files for which an
 export is held are read again, so that one that is mended unseen, with its size and mtime of
-before, is not lost.
+before, is not lost. Without ready files, a file is whole once our own clock has seen it unchanged
+for `settle`: the clock of a server may be hours wrong, so its mtime says nothing about age.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -24,9 +26,10 @@ Action = Literal["take", "known", "wait", "ignore"]
 
 _STEM_ENDINGS = (".gpg", ".pgp", ".asc", ".zip", ".gz", ".csv", ".txt")
 Said = Mapping[RemoteFile, str | None]
+Looks = Mapping[RemoteFile, dt.datetime]  # when a look first saw a file as it is, by our clock
 _Judgement = tuple[Action, str, str]  # action, reason, detail
 
-_AHEAD = dt.timedelta(days=1)  # clocks and zones may differ by so much
+_AHEAD = dt.timedelta(days=1)  # a stamp may be of another zone, or of the day to come
 _FIRST_YEAR = 1970
 
 
@@ -34,10 +37,10 @@ _FIRST_YEAR = 1970
 class Decision:
     """What to do with one data file of one list.
 
-    take: fetch it (staging holds it if its ready file is ambiguous or unreadable, or if its
-    mtime is far ahead and so it is not known to have settled);
+    take: fetch it (staging holds it if its ready file is ambiguous or unreadable);
     known: it was taken before; wait: not yet, `reason` says why; ignore: never.
-    `said` is what the ready file says now, if it was read again.
+    `said` is what the ready file says now, if it was read again. `first_seen` is the look from
+    which a file without ready file has to settle; None: there is nothing to remember.
     """
 
     list: str
@@ -52,7 +55,7 @@ class Decision:
     ready: RemoteFile | None = None
     said: str | None = None
     ambiguous_ready: bool = False
-    unsettled: bool = False
+    first_seen: dt.datetime | None = None
 
     @property
     def day(self) -> dt.date:
@@ -92,6 +95,7 @@ def decide(
     known: Mapping[str, Collection[Arrival]],
     now: dt.datetime,
     zone: ZoneInfo,
+    looks: Mapping[str, Looks] = MappingProxyType({}),
 ) -> list[Decision]:
     """Decide on every data file of one folder of one server.
 
@@ -102,6 +106,7 @@ def decide(
         known: the arrivals of each list, from the lake.
         now: the time, aware.
         zone: the account's, for stamps in names.
+        looks: what earlier looks saw of each list's files that still have to settle.
 
     Returns:
         Decisions by list, then stamp, mtime and name.
@@ -126,6 +131,7 @@ def decide(
             known.get(candidate.list_name, ()),
             now,
             shown.said,
+            looks.get(candidate.list_name, {}),
             ambiguous=candidate.ready is not None and len(claims[candidate.ready.name]) > 1,
         )
         for candidate in candidates
@@ -153,6 +159,14 @@ def match(source: ProfileList, name: str) -> tuple[Kind, dt.datetime | None] | N
         if found is not None:
             return kind, found.stamp
     return None
+
+
+def in_order(
+    source: ProfileList, listing: Iterable[RemoteFile], zone: ZoneInfo
+) -> list[tuple[dt.datetime, RemoteFile]]:
+    """The data files of a list with their stamps, the newest last."""
+    files = {file.name: file for file in listing}
+    return [(each.stamp, each.data) for each in _candidates("", source, files, zone)]
 
 
 def _candidates(
@@ -195,6 +209,7 @@ def _decision(
     arrivals: Collection[Arrival],
     now: dt.datetime,
     said: Said,
+    looks: Looks,
     *,
     ambiguous: bool,
 ) -> Decision:
@@ -209,15 +224,17 @@ def _decision(
         ready=candidate.ready,
         said=said.get(candidate.ready) if candidate.ready else None,
         ambiguous_ready=ambiguous,
-        unsettled=_is_unsettled(candidate, arrivals, now),
     )
     if candidate.regular and any(_is_known(decision, arrival, said) for arrival in arrivals):
         return replace(decision, action="known")
-    reasons = _judge_stamp(candidate, now) or _judge_ready(candidate, now)
+    seen = _first_seen(candidate, looks, now)
+    reasons = _judge_stamp(candidate, now) or _judge_ready(candidate, seen, now)
     if reasons is None:
-        return decision
+        return replace(decision, first_seen=looks.get(candidate.data))
     action, reason, detail = reasons
-    return replace(decision, action=action, reason=reason, detail=detail)
+    settles = candidate.regular and candidate.source.ready == "none" and action == "wait"
+    since = seen if settles else None
+    return replace(decision, action=action, reason=reason, detail=detail, first_seen=since)
 
 
 def _judge_stamp(candidate: _Candidate, now: dt.datetime) -> _Judgement | None:
@@ -236,7 +253,9 @@ def _judge_stamp(candidate: _Candidate, now: dt.datetime) -> _Judgement | None:
     return None
 
 
-def _judge_ready(candidate: _Candidate, now: dt.datetime) -> _Judgement | None:
+def _judge_ready(
+    candidate: _Candidate, first_seen: dt.datetime, now: dt.datetime
+) -> _Judgement | None:
     """Why an export is not ready yet."""
     source, data = candidate.source, candidate.data
     if not candidate.regular:
@@ -246,34 +265,30 @@ def _judge_ready(candidate: _Candidate, now: dt.datetime) -> _Judgement | None:
             return None
         names = " or ".join(ready_names(data.name, source.ready.suffix))
         return "wait", "no_ready_file", f"its ready file is not there yet: {names}"
-    settle = (source.settle or dt.timedelta()).total_seconds()
-    if not _is_ahead(data, now) and now.timestamp() - data.mtime < settle:
-        return "wait", "settling", f"it is taken when unchanged for {settle:g} s"
-    return None
-
-
-def _is_ahead(data: RemoteFile, now: dt.datetime) -> bool:
-    """Whether its mtime says nothing of its age."""
-    return data.mtime - now.timestamp() > _AHEAD.total_seconds()
-
-
-def _is_unsettled(candidate: _Candidate, arrivals: Collection[Arrival], now: dt.datetime) -> bool:
-    """Whether only a later look will tell if the file is whole: its receipt remembers this one."""
-    source = candidate.source
-    if source.ready != "none" or not _is_ahead(candidate.data, now):
-        return False
     settle = source.settle or dt.timedelta()
-    return not any(a.data == candidate.data and now - a.fetched_at >= settle for a in arrivals)
+    if now - first_seen >= settle:
+        return None
+    since = f"{first_seen.astimezone(candidate.stamp.tzinfo):%Y-%m-%d %H:%M:%S}"
+    what = (
+        f"it is as it was first seen at {since}; "
+        f"it is taken once it is unchanged for {settle.total_seconds():g} s"
+    )
+    return "wait", "settling", what
+
+
+def _first_seen(candidate: _Candidate, looks: Looks, now: dt.datetime) -> dt.datetime:
+    """When our own clock first saw this very file; now, if that clock was set back since."""
+    return min(looks.get(candidate.data, now), now)
 
 
 def _is_known(decision: Decision, arrival: Arrival, said: Said) -> bool:
     """Whether these very files arrived before.
 
     A ready file that is removed after its export was taken makes nothing new. One that has
-    stopped being ambiguous, or says something else by now, does, and so does a file that has
-    settled.
+    stopped being ambiguous, or says something else by now, does. A receipt of an earlier version
+    may say that the file was taken before it had settled.
     """
-    if arrival.data != decision.data or (arrival.unsettled and not decision.unsettled):
+    if arrival.data != decision.data or arrival.unsettled:
         return False
     ready = decision.ready
     return ready is None or (

@@ -1,7 +1,8 @@
 """Lists that are late: known from the configuration, the receipts and the clock alone.
 
 A deadline is a moment in account time; by then an export of that moment's day must be accepted.
-One that is held, failed or fetched and not staged has not come.
+One that is held, failed or fetched and not staged has not come. Without a deadline, a list is
+late when it stops coming as often as it did (see `cadence`); `deadline: none` is never late.
 """
 
 from __future__ import annotations
@@ -15,19 +16,16 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from responsys_assets.config.project import Project
-from responsys_assets.errors import ServerError
-from responsys_assets.exported.poll import look, poll
-from responsys_assets.exported.unmatched import unmatched
+from responsys_assets.exported.cadence import cadence
 from responsys_assets.lake.days import Day
 from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
-
-_MOST_CLUES = 3
+from responsys_assets.lake.receipts import Kind
 
 
 @dataclass(frozen=True)
 class Late:
-    """A list whose export of `day` was not accepted by `deadline` (account time)."""
+    """A list of which nothing for `day` was accepted by `deadline` (account time)."""
 
     list_name: str
     day: dt.date
@@ -50,25 +48,26 @@ class Late:
 
 def late_lists(project: Project, lake: Lake) -> list[Late]:
     """All lists that are late now; raises LakeError for a damaged receipt."""
-    found = (
-        late(project, name, read_exports(lake, name))
-        for name, source in project.config.lists.items()
-        if source.deadline
-    )
+    found = (late(project, name, read_exports(lake, name)) for name in project.config.lists)
     return [each for each in found if each]
 
 
 def late(
     project: Project, list_name: str, exports: Sequence[Export], now: dt.datetime | None = None
 ) -> Late | None:
-    """How a list stood at its last deadline, by the exports there are; None: on time.
+    """How a list stands by the exports there are; None: on time.
 
     After a restart or a quiet weekend the last deadline counts, not those before it.
     """
     source = project.list_config(list_name)
-    if source.deadline is None:
+    now = now or project.now()
+    if source.deadline == "none":
         return None
-    deadline = last_deadline(source.deadline, now or project.now(), project.zone)
+    if source.deadline is None:
+        kinds = [kind for kind, _ in source.patterns()]
+        silent = (_silent(project, list_name, kind, exports, now) for kind in kinds)
+        return min((each for each in silent if each), key=lambda e: e.deadline, default=None)
+    deadline = last_deadline(source.deadline, now, project.zone)
     if deadline is None or (source.since and deadline.date() < source.since):
         return None
     day = Day.of(list_name, deadline.date(), exports)
@@ -78,6 +77,25 @@ def late(
     unstaged = f"{day.exports[-1].file} is fetched and not staged" if day.exports else ""
     why = day.refusal or day.absence or unstaged
     return Late(list_name, day.day, deadline, why)
+
+
+def _silent(
+    project: Project, list_name: str, kind: Kind, exports: Sequence[Export], now: dt.datetime
+) -> Late | None:
+    """A list whose exports of a kind have stopped coming as often as they did."""
+    known = cadence(each for each in exports if each.kind == kind)
+    if known is None or now < known.due:
+        return None
+    last = known.newest
+    newer = [each for each in exports if each.stamp > last.stamp and not each.withdrawn]
+    refusal = Day.of(list_name, newer[-1].day, newer).refusal if newer else None
+    why = (
+        f"no {kind} export of {list_name} was accepted after {last.file}, and until then they "
+        f"came at most {known.pause_in_words} apart"
+    )
+    first_missing = last.day + dt.timedelta(days=1)
+    sentences = [why, refusal] if refusal else [why]
+    return Late(list_name, first_missing, known.due.astimezone(project.zone), "; ".join(sentences))
 
 
 def last_deadline(cron: str, now: dt.datetime, zone: ZoneInfo) -> dt.datetime | None:
@@ -92,26 +110,3 @@ def last_deadline(cron: str, now: dt.datetime, zone: ZoneInfo) -> dt.datetime | 
         return next(CronSim(cron, just_after, reverse=True))
     except (StopIteration, CronSimError):
         return None
-
-
-def clues(project: Project, lake: Lake, found: Late) -> list[str]:
-    """What the server shows of the export that has not come; asks the server."""
-    name = found.list_name
-    server = project.list_config(name).server
-    try:
-        decisions = poll(project, lake, [name]).decisions
-    except ServerError as error:
-        return [str(error)]
-    waiting = [
-        f"{each.data.name} waits: {each.detail}"
-        for each in decisions
-        if each.action == "wait" and each.day >= found.day
-    ]
-    orphans = [
-        f"{file.name} is a ready file whose data file is not there"
-        for view in look(project, server)[0]
-        if name in view.lists
-        for file in unmatched({name: view.lists[name]}, view.listing)
-        if file.kind == "ready_without_data"
-    ]
-    return [*waiting[-_MOST_CLUES:], *orphans[-_MOST_CLUES:]]

@@ -8,6 +8,7 @@ import re
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ServerError, TransientServerError
 from responsys_assets.exported.arrival import Decision
+from responsys_assets.exported.looks import forget
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.publish import Workspace
 from responsys_assets.lake.receipts import Arrival, RemoteFile
@@ -61,11 +62,11 @@ def fetch(
             ready=decision.ready,
             ready_text=said,
             ambiguous_ready=decision.ambiguous_ready,
-            unsettled=decision.unsettled,
             sha256=sha256,
             fetched_at=project.now(),
         )
         _publish(lake, workspace, arrival, part.name)
+        forget(lake, workspace, decision.list, decision.data)
         return arrival
 
 

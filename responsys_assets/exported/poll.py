@@ -10,8 +10,9 @@ from typing import TypeVar
 from responsys_assets.config.models import ProfileList
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ServerError, TransientServerError
-from responsys_assets.exported.arrival import Decision, Shown, decide
+from responsys_assets.exported.arrival import Decision, Looks, Shown, decide
 from responsys_assets.exported.fetch import ready_text
+from responsys_assets.exported.looks import looks_of, read_looks, remember
 from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.receipts import RemoteFile
@@ -48,14 +49,21 @@ class Unseen:
 
 @dataclass(frozen=True)
 class Poll:
-    """What the servers showed: decisions by list, and what could not be seen."""
+    """What the servers showed: decisions by list, and what could not be seen.
+
+    `looks`: what was kept of earlier looks at the lists that were seen.
+    """
 
     decisions: list[Decision]
     unseen: list[Unseen]
+    looks: Mapping[str, Looks]
+
+    def of(self, list_name: str) -> list[Decision]:
+        return [each for each in self.decisions if each.list == list_name]
 
 
 def poll(project: Project, lake: Lake, list_names: Iterable[str]) -> Poll:
-    """Decide on every data file that the servers show for these lists.
+    """Decide on every data file that the servers show for these lists; writes nothing.
 
     A server or folder that fails keeps no other from being decided on.
 
@@ -68,6 +76,7 @@ def poll(project: Project, lake: Lake, list_names: Iterable[str]) -> Poll:
     known = {name: read_exports(lake, name) for name in wanted}
     arrivals = {name: [a for each in known[name] for a in each.arrivals] for name in wanted}
     again = {ready for exports in known.values() for ready in doubted(exports)}
+    looks = {name: read_looks(lake, name) for name in wanted}
     now = project.now()
     by_list: dict[str, list[Decision]] = {name: [] for name in wanted}
 
@@ -75,7 +84,7 @@ def poll(project: Project, lake: Lake, list_names: Iterable[str]) -> Poll:
         others: list[RemoteFile] = []
         listing = server.list_folder(folder, others.append)
         said = _read_again(server, folder, again.intersection(listing))
-        return decide(lists, Shown(listing, others, said), arrivals, now, project.zone)
+        return decide(lists, Shown(listing, others, said), arrivals, now, project.zone, looks)
 
     folders, unseen = _visit(project, wanted, see)
     if unseen and not folders:
@@ -84,7 +93,15 @@ def poll(project: Project, lake: Lake, list_names: Iterable[str]) -> Poll:
         for decision in decisions:
             if decision.list in by_list:
                 by_list[decision.list].append(decision)
-    return Poll([decision for found in by_list.values() for decision in found], unseen)
+    missed = {name for each in unseen for name in each.lists}
+    kept = {name: found for name, found in looks.items() if name not in missed}
+    return Poll([decision for found in by_list.values() for decision in found], unseen, kept)
+
+
+def take_note(lake: Lake, found: Poll) -> None:
+    """Remember since when files that have still to settle are as they are; see `remember`."""
+    for name, before in found.looks.items():
+        remember(lake, name, before, looks_of(found.of(name)))
 
 
 def look(project: Project, server_name: str) -> tuple[list[FolderView], list[Unseen]]:

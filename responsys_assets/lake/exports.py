@@ -140,6 +140,17 @@ class Export:
         return "its file is not in the lake any more" if not self.ciphertext.exists() else "not yet"
 
     @property
+    def remedy(self) -> str:
+        """How a staged file of it that is lost or damaged comes back."""
+        retry = f"`responsys exports {self.list_name} retry {self.file} --why TEXT`"
+        if self.ciphertext.exists():
+            return f"restore it from a backup of the lake, or have the export read anew: {retry}"
+        return (
+            "restore it from a backup of the lake: the export it was made from is no longer there. "
+            f"Without a backup, have {self.file} sent again, then run {retry}"
+        )
+
+    @property
     def waits_for_person(self) -> bool:
         """Whether its newest reading is held or failed."""
         return self.state in ("held", "failed") or (self.accepted and self.refused is not None)

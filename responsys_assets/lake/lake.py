@@ -34,6 +34,10 @@ class Lake:
     def exported(self, list_name: str) -> Path:
         return self.root / "exported" / list_name
 
+    # looks/<list>.json: files that have still to settle, and since when we see them as they are
+    def looks(self, list_name: str) -> Path:
+        return self.root / "looks" / f"{list_name}.json"
+
     # staged/<list>/<date>/<sha>.parquet
     def staged(self, list_name: str) -> Path:
         return self.root / "staged" / list_name
@@ -41,6 +45,10 @@ class Lake:
     # rejects/<list>/<date>/<sha>.parquet: the quarantine, the only place with raw records
     def rejects(self, list_name: str) -> Path:
         return self.root / "rejects" / list_name
+
+    # settings/<digest>.json: the settings that readings were made with
+    def settings(self, digest: str) -> Path:
+        return self.root / "settings" / f"{digest}.json"
 
     # consent/<list>/<date>/<sha>.parquet: the consent ledger
     def consent(self, list_name: str) -> Path:
@@ -63,15 +71,19 @@ class Lake:
             return Workspace(self.root / "tmp")
 
     @contextmanager
-    def writing(self, on_wait: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+    def writing(
+        self,
+        on_wait: Callable[[str], None] = lambda _: None,
+        patience: dt.timedelta = _PATIENCE,
+    ) -> Iterator[None]:
         """Hold the lake's lock; waits for another writer, and may be nested.
 
         The lock belongs to the process and ends with it, so a dead writer holds nothing. Inside
         the outermost one other threads may write too, if they end before it does.
 
         Raises:
-            LakeError: if the other writer does not finish within 30 minutes; for a fault of
-                the disk in the work that is done under the lock.
+            LakeError: `locked`, if the other writer does not finish within `patience`; for a
+                fault of the disk in the work that is done under the lock.
         """
         if self._locked:
             yield
@@ -80,7 +92,7 @@ class Lake:
             make_private_folder(self.root)
             descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
         try:
-            self._acquire(descriptor, on_wait)
+            self._acquire(descriptor, on_wait, patience)
             shutil.rmtree(self.root / "tmp", ignore_errors=True)
             self._locked = True
             try:
@@ -92,8 +104,10 @@ class Lake:
         finally:
             os.close(descriptor)
 
-    def _acquire(self, descriptor: int, on_wait: Callable[[str], None]) -> None:
-        deadline = time.monotonic() + _PATIENCE.total_seconds()
+    def _acquire(
+        self, descriptor: int, on_wait: Callable[[str], None], patience: dt.timedelta
+    ) -> None:
+        deadline = time.monotonic() + patience.total_seconds()
         told = False
         while True:
             try:
@@ -102,7 +116,7 @@ class Lake:
                 holder = _holder(os.fstat(descriptor).st_ino)
             else:
                 return
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 raise LakeError("locked", f"the lake is in use by {holder}; end it or wait for it")
             if not told:
                 on_wait(f"waiting for another writer of the lake ({holder})")

@@ -43,12 +43,13 @@ class Receipt(BaseModel):
         try:
             return cls.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
-            raise LakeError(
-                "receipt_damaged",
-                "this receipt cannot be read; restore it from a backup of the lake, "
-                "or delete it to have the export handled again",
-                file=str(path),
-            ) from None
+            said = f"this receipt cannot be read; {cls.remedy(path)}"
+            raise LakeError("receipt_damaged", said, file=str(path)) from None
+
+    @classmethod
+    def remedy(cls, path: Path) -> str:
+        """What to do about a damaged receipt; nothing that was said is lost by it."""
+        return f"restore {path.name} from a backup of the lake; nothing else holds what it says"
 
     def write(self, workspace: Workspace, path: Path) -> None:
         workspace.publish_bytes((self.model_dump_json(indent=2) + "\n").encode(), path)
@@ -92,6 +93,15 @@ class Arrival(Receipt):
     sha256: str
     fetched_at: dt.datetime
 
+    @classmethod
+    def remedy(cls, path: Path) -> str:
+        list_name = path.parts[-4]
+        return (
+            "restore it from a backup of the lake. Without one, delete it only if the server of "
+            f"{list_name} still has the export, or once it was sent again: then it is fetched "
+            "anew. Else its records would leave the profiles"
+        )
+
     @property
     def day(self) -> dt.date:
         """The partition: the day of the stamp in account time."""
@@ -124,6 +134,15 @@ class Verdict(Receipt):
     when: dt.datetime
     why: str
     opt_outs: bool = False
+
+    @classmethod
+    def remedy(cls, path: Path) -> str:
+        list_name = path.parts[-4]
+        return (
+            "restore it from a backup of the lake. Without one, move it out of the lake and decide "
+            f"again before the next sync, with `responsys exports {list_name} accept|retry|withdraw"
+            " FILE --why TEXT`: else the export counts as if nobody had decided"
+        )
 
 
 class Outcome(Receipt):
@@ -161,3 +180,31 @@ class Outcome(Receipt):
     holds_sha256: str | None = None
     rejects_sha256: str | None = None
     decided_at: dt.datetime
+
+    @classmethod
+    def remedy(cls, path: Path) -> str:
+        """Without its receipt an export is read anew, if its file is still in the lake."""
+        if path.name.endswith(REFUSED):
+            return "delete it: the reading that was accepted stays in force, as before"
+        list_name, day = path.parts[-3:-1]
+        exported = path.parents[3] / "exported" / list_name / day
+        if any(_holds_file_of(arrival, path.stem) for arrival in exported.glob("*/*.arrival.json")):
+            return (
+                "restore it from a backup of the lake, or delete it: the next sync reads the "
+                "export anew from the lake, with today's settings and keys. Until that reading is "
+                "accepted its records are not in the profiles"
+            )
+        return (
+            "restore it from a backup of the lake; do not delete it, for the export it is about is "
+            "no longer in the lake and its records would leave the profiles. Without a backup, "
+            "have the export sent again, and delete this receipt then"
+        )
+
+
+def _holds_file_of(receipt: Path, export_id: str) -> bool:
+    """Whether this is a receipt of that export, with the file as it was sent beside it."""
+    try:
+        arrival = Arrival.read(receipt)
+    except LakeError:
+        return False
+    return arrival.export_id == export_id and (receipt.parent / arrival.data.name).is_file()

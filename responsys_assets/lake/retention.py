@@ -1,4 +1,5 @@
-"""Retention: what `keep` lets go. Receipts, staged records and opt-outs are never removed.
+"""Retention: what `keep` lets go. Receipts, staged records and opt-outs are never removed, nor
+is anything that a person has still to decide on.
 
 What is removed leaves a marker beside its receipt, so that `verify` can tell a file that was
 let go from one that was lost.
@@ -52,8 +53,8 @@ def pruned_marker(path: Path) -> Path:
 def prune(project: Project, lake: Lake) -> Pruned:
     """Apply `keep`; with nothing to let go, nothing is written.
 
-    Ages count from the stamp of the export. The file of a held or failed export also stays
-    for that long after it was judged, for it may yet be accepted.
+    Ages count from the stamp of the export. File and quarantine of one that is held or failed
+    stay until a person accepts or withdraws it: there may be no other copy to decide on.
     """
     keep = project.config.keep
     done = Pruned()
@@ -103,18 +104,15 @@ def _prune_exported(lake: Lake, now: dt.datetime, keep: dt.timedelta, done: Prun
 
 
 def _may_go(export: Export, now: dt.datetime, keep: dt.timedelta) -> bool:
-    since = export.stamp
-    if export.state == "fetched":
-        return False
-    if export.state in ("held", "failed") and export.outcome:
-        since = max(since, export.outcome.decided_at)
-    return now - since > keep
+    """Whether it is old, and a person has nothing left to decide on it."""
+    undecided = export.state == "fetched" or export.waits_for_person
+    return not undecided and now - export.stamp > keep
 
 
 def _prune_rejects(lake: Lake, now: dt.datetime, keep: dt.timedelta, done: Pruned) -> None:
     for name in list_names(lake):
         for export in read_exports(lake, name):
-            if now - export.stamp > keep and export.rejects.exists():
+            if export.rejects.exists() and _may_go(export, now, keep):
                 done.rejects += _remove_file(lake, export.rejects, now, done)
 
 

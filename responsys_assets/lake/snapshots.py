@@ -79,10 +79,27 @@ class SnapshotStore:
         except (OSError, ValueError):
             raise LakeError(
                 "snapshot_damaged",
-                "the manifest is missing or damaged; restore the lake, or delete "
-                f"{CURRENT} beside it to have it built anew",
+                f"the manifest is missing or damaged; {self.remedy}",
                 file=str(path / MANIFEST),
             ) from None
+
+    @property
+    def remedy(self) -> str:
+        """How a snapshot that is lost or damaged comes back.
+
+        Profiles and segments are made from what the lake holds besides. What a receiver has is
+        known from the snapshots of its delivery alone.
+        """
+        if self.root.parent.name == "deliveries":
+            return (
+                "restore it from a backup of the lake: it says what the receiver has, and nothing "
+                "else does. Without a backup, empty the receiver's copy, then delete "
+                f"{self.root}: the next delivery sends everything"
+            )
+        return (
+            f"restore it from a backup of the lake, or delete this snapshot and {CURRENT} beside "
+            "it: the next sync makes it anew"
+        )
 
     def names(self) -> list[str]:
         """All snapshots, oldest first."""

@@ -63,9 +63,7 @@ class _Claim:
 
 
 _FETCH_AGAIN = "restore it from a backup of the lake, or ask for the export to be sent again"
-_RETRY = "restore it, or stage the export again: responsys exports LIST retry FILE --why ..."
 _RESTORE = "restore it from a backup of the lake: it holds what people said of consent"
-_REBUILD = "restore it, or delete this snapshot and run sync to build it anew"
 
 
 def verify(lake: Lake, progress: Progress = SILENT) -> Verification:
@@ -123,11 +121,11 @@ def _export_claims(export: Export) -> Iterator[_Claim]:
     if outcome is None:
         return
     if outcome.parquet_sha256:
-        yield _Claim(export.parquet, outcome.parquet_sha256, _RETRY)
+        yield _Claim(export.parquet, outcome.parquet_sha256, export.remedy)
     if outcome.holds_sha256:
-        yield _Claim(export.holds, outcome.holds_sha256, _RETRY)
+        yield _Claim(export.holds, outcome.holds_sha256, export.remedy)
     if outcome.rejects_sha256:
-        yield _Claim(export.rejects, outcome.rejects_sha256, _RETRY, may_be_pruned=True)
+        yield _Claim(export.rejects, outcome.rejects_sha256, export.remedy, may_be_pruned=True)
 
 
 def _snapshot_claims(store: SnapshotStore, done: Verification) -> Iterator[_Claim]:
@@ -142,4 +140,4 @@ def _snapshot_claims(store: SnapshotStore, done: Verification) -> Iterator[_Clai
             done.findings.append(Finding(store.root / name, "damaged", error.message))
             continue
         for entry in snapshot.manifest["files"]:
-            yield _Claim(snapshot.path / entry["name"], entry["sha256"], _REBUILD)
+            yield _Claim(snapshot.path / entry["name"], entry["sha256"], store.remedy)

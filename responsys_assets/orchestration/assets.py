@@ -10,7 +10,7 @@ import dagster as dg
 from responsys_assets.config.project import Project
 from responsys_assets.consent import refresh as consent
 from responsys_assets.consent.refresh import known_exports
-from responsys_assets.exported.poll import poll
+from responsys_assets.exported.poll import poll, take_note
 from responsys_assets.ingest import fetch_all, stage_all
 from responsys_assets.lake.days import Day
 from responsys_assets.lake.lake import Lake
@@ -56,7 +56,9 @@ def exported_asset(project: Project, name: str) -> dg.AssetsDefinition:
             lake, progress = Lake(project.lake_path), LogProgress(context.log)
             day = _day(context)
             with lake.writing(progress.say):
-                shown = [each for each in poll(project, lake, [name]).decisions if each.day == day]
+                found = poll(project, lake, [name])
+                take_note(lake, found)
+                shown = [each for each in found.decisions if each.day == day]
                 failures = fetch_all(project, lake, shown, progress)
             waiting = [
                 f"{each.data.name} waits: {each.detail or each.reason}"

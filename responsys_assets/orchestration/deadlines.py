@@ -1,4 +1,4 @@
-"""Deadlines: a job that fails when a list's export of the day is late."""
+"""Deadlines, said or learnt: a job that fails when a list is late."""
 
 # no `from __future__ import annotations`: Dagster looks at the type of `context` itself
 
@@ -7,7 +7,8 @@ import datetime as dt
 import dagster as dg
 
 from responsys_assets.config.project import Project
-from responsys_assets.exported.deadlines import clues, late
+from responsys_assets.exported.clues import clues
+from responsys_assets.exported.deadlines import late
 from responsys_assets.lake.exports import read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.orchestration.failures import plain_failures
@@ -38,7 +39,7 @@ def deadline_job(project: Project, list_name: str) -> dg.JobDefinition:
 
     @dg.job(
         name=deadline_name(list_name),
-        description=f"Fails when the day's export of {list_name} is late.",
+        description=f"Fails when {list_name} is late.",
         executor_def=dg.in_process_executor,
     )
     def deadline() -> None:

@@ -52,7 +52,8 @@ def build(project: Project) -> dict[str, Job]:
         keys = [key for pair in lists.values() for key in pair] + refreshed(project)
         tags = {PRUNE: YES, ON_MISSING: config.schedule.on_missing}
         found.append(_asset_job(DAILY_SYNC, keys, "All of `responsys sync`, for one day.", tags))
-    found += [deadline_job(project, name) for name, each in config.lists.items() if each.deadline]
+    may_be_late = [name for name, each in config.lists.items() if each.deadline != "none"]
+    found += [deadline_job(project, name) for name in may_be_late]
     return {job.name: job for job in found}
 
 

@@ -89,7 +89,7 @@ def staged(project: Project, lake: Lake, list_name: str, day: dt.date) -> Report
                 "records = staged + rejected"
                 if lost == 0
                 else f"{list_name}, {day}: {lost} records are neither staged nor rejected, or are "
-                "both; run `responsys verify`, restore the lake or delete the receipt to stage anew"
+                "both; run `responsys verify`, which says what to do about each damaged file"
             ),
             metadata=_counts(found.accepted),
         ),

@@ -22,7 +22,7 @@ def build(
     if config.schedule is not None:
         found.append(daily_sync(project, known[jobs.DAILY_SYNC], config.schedule.cron, status))
     for name, source in config.lists.items():
-        if source.deadline is not None:
+        if source.deadline not in (None, "none"):
             job = known[deadline_name(name)]
             found.append(deadline(project, job, name, source.deadline, status))
     return found

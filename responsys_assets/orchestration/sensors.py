@@ -1,24 +1,26 @@
 """Sensors: they ask the server and the lake what is to be done, and request runs for it.
 
-Nothing is remembered between ticks, so no tick, crash or lost storage can lose a file.
+What a look has to remember is in the lake: no tick, crash or lost storage can lose a file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
 from responsys_assets.config.project import Project
 from responsys_assets.errors import TransientServerError
-from responsys_assets.exported.poll import poll
+from responsys_assets.exported.deadlines import late_lists
+from responsys_assets.exported.poll import poll, take_note
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import digest
 from responsys_assets.orchestration import catalog, jobs
 from responsys_assets.orchestration.alerts import alert_sensor
 from responsys_assets.orchestration.attempts import in_progress, next_attempt
+from responsys_assets.orchestration.deadlines import deadline_name
 from responsys_assets.orchestration.failures import TickFailure, plain_tick_failures
-from responsys_assets.orchestration.tags import EXPORTS, WANT
+from responsys_assets.orchestration.tags import DEADLINE, EXPORTS, WANT
 from responsys_assets.wants import (
     Want,
     exports_of,
@@ -36,11 +38,14 @@ Outcome = dg.SensorResult | dg.SkipReason
 def build(
     project: Project, known: Mapping[str, jobs.Job], *, automated: bool
 ) -> list[dg.SensorDefinition]:
-    """A sensor for each server that has lists, one that waits for all lists, and the alert."""
+    """A sensor for each server with lists, one that waits for all, one for late ones, the alert."""
     status = dg.DefaultSensorStatus.RUNNING if automated else dg.DefaultSensorStatus.STOPPED
     servers = dict.fromkeys(source.server for source in project.config.lists.values())
     found = [exports_ready(project, known, server, status) for server in servers]
     found.append(lists_complete(project, known, status))
+    learnt = [name for name, source in project.config.lists.items() if source.deadline is None]
+    if learnt:
+        found.append(lists_late(project, known, learnt, status))
     if project.config.alert is not None:
         found.append(alert_sensor(project, status))
     return found
@@ -67,6 +72,7 @@ def exports_ready(
             lake = Lake(project.lake_path)
             try:
                 found = poll(project, lake, names)
+                take_note(lake, found)
             except TransientServerError as error:
                 return dg.SkipReason(f"{error} (asked again in {_SECONDS} s)")
             wants = wanted_exports(found.decisions, exports_of(lake, names), project)
@@ -157,6 +163,41 @@ def lists_complete(
                 return _outcome(context, [], stuck, [attempt.said])
             request = dg.RunRequest(run_key=f"{want}:{attempt.number}", tags={WANT: want})
             return _outcome(context, [request], [], [])
+
+    return sensor
+
+
+def lists_late(
+    project: Project,
+    known: Mapping[str, jobs.Job],
+    names: Sequence[str],
+    status: dg.DefaultSensorStatus,
+) -> dg.SensorDefinition:
+    """Requests a run that fails, once, when a list without deadline has stopped coming."""
+
+    @dg.sensor(
+        name="lists_late",
+        description=(
+            f"A run fails when the exports of {', '.join(names)} stop coming as often as they did. "
+            "A list with a `deadline` has a schedule instead."
+        ),
+        jobs=[known[deadline_name(name)] for name in names],
+        minimum_interval_seconds=_SECONDS,
+        default_status=status,
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> Outcome:
+        with plain_tick_failures():
+            requests = [
+                dg.RunRequest(
+                    run_key=f"{each.list_name}:{each.deadline.isoformat()}",
+                    job_name=deadline_name(each.list_name),
+                    tags={DEADLINE: each.deadline.isoformat()},
+                )
+                for each in late_lists(project, Lake(project.lake_path))
+                if each.list_name in names
+            ]
+            said = [] if requests else ["no list has stopped coming"]
+            return _outcome(context, requests, [], said)
 
     return sensor
 

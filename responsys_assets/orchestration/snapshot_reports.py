@@ -10,6 +10,7 @@ import dagster as dg
 
 from responsys_assets.config.project import Project
 from responsys_assets.deliveries.states import DeliveryResult
+from responsys_assets.exported.deadlines import late_lists
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
 from responsys_assets.orchestration import catalog, evidence
@@ -104,9 +105,11 @@ def delivery(project: Project, lake: Lake, name: str, result: DeliveryResult) ->
         ),
         metadata={"added": result.added, "updated": result.updated, "removed": result.removed},
     )
+    late = [str(each) for each in late_lists(project, lake)]
     metadata: Metadata = {
         "dagster/row_count": result.rows,
         "state": result.state,
+        **({"late lists": "; ".join(late)} if late else {}),
         "files": table(("file",), [(file,) for file in result.files]),
         "added": result.added,
         "updated": result.updated,

@@ -46,12 +46,12 @@ class Source:
     @cached_property
     def rows(self) -> Path | None:
         """The staged rows; None if there are none."""
-        return _existing(self.export.parquet, self.outcome.parquet_sha256)
+        return _existing(self.export, self.export.parquet, self.outcome.parquet_sha256)
 
     @cached_property
     def holds(self) -> Path | None:
         """What its rejected records still say; None if it has none."""
-        return _existing(self.export.holds, self.outcome.holds_sha256)
+        return _existing(self.export, self.export.holds, self.outcome.holds_sha256)
 
     @property
     def columns(self) -> dict[str, str]:
@@ -129,14 +129,13 @@ def accepted(name: str, exports: Sequence[Export]) -> ListExports:
     )
 
 
-def _existing(path: Path, sha256: str | None) -> Path | None:
+def _existing(export: Export, path: Path, sha256: str | None) -> Path | None:
     if sha256 is None:
         return None
     if not path.is_file():
         raise LakeError(
             "staged_missing",
-            "this staged file is gone though its receipt is there; restore the lake, or delete "
-            f"{path.name.partition('.')[0]}.json beside it to have the export staged anew",
+            f"this staged file is gone though its receipt is there; {export.remedy}",
             file=str(path),
         )
     return path.resolve()

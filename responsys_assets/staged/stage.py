@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -220,9 +221,18 @@ class _Staging:
         for target, source in {read.rejects_of(outcome): self._rejects, **files}.items():
             if target in read.named:
                 self._workspace.publish_file(source, target)
+        self._keep_settings()
         outcome.write(self._workspace, receipt)
         drop_superseded([read])
         return outcome
+
+    def _keep_settings(self) -> None:
+        """What the digest of the settings stands for, so that an edit can be explained."""
+        name = self._export.list_name
+        path = self._lake.settings(self._project.staging_settings(name))
+        if not path.exists():
+            document = json.dumps(self._project.staging_document(name), indent=2)
+            self._workspace.publish_bytes(f"{document}\n".encode(), path)
 
     def _outcome(
         self, state: Literal["staged", "held", "failed"], reason: str | None, detail: str | None

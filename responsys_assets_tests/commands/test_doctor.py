@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -28,6 +29,46 @@ def test_a_sound_project_has_no_problem(small: Small) -> None:
     people = small("doctor")
     assert people.code == 0
     assert "No problem" in people.out
+
+
+def test_the_newest_file_is_that_of_the_newest_stamp_whatever_was_written_last(
+    small: Small,
+) -> None:
+    for day in ("20260103", "20260101", "20260102"):
+        small.export(day=day)
+    os.utime(small.folder / "files/CORE_20260103.csv", (1, 1))
+    (found,) = findings(small, "files")
+    said = "3 data files match, the newest by its stamp is CORE_20260103.csv"
+    assert found["detail"] == said
+    small.configure(lists={"core": small.list_config(since="2026-01-03")})
+    (found,) = findings(small, "files")
+    assert (
+        found["detail"] == f"{said}; 2 are ignored, for their stamps are before since (2026-01-03)"
+    )
+    small.configure(lists={"core": small.list_config(since="2026-02-01")})
+    (found,) = findings(small, "files", code=1)
+    assert "nothing is left, check `since`" in found["detail"]
+
+
+def test_what_waits_for_a_person_is_noted_and_what_cannot_be_read_is_a_problem(
+    small: Small,
+) -> None:
+    small.export(count=9)
+    small("sync")
+    (found,) = findings(small, "exports")
+    said = "1 wait for a person: CORE_20260102.csv; see `responsys exports core`"
+    assert (found["state"], found["detail"]) == ("note", said)
+    (receipt,) = small.folder.glob("lake/staged/core/*/*.json")
+    receipt.write_text("{")
+    (found,) = findings(small, "exports", code=1)
+    assert "this receipt cannot be read" in found["detail"]
+    assert [each["state"] for each in findings(small, "files", code=1)] == ["ok"]
+
+
+def test_a_folder_of_this_machine_has_no_pinned_key(small: Small) -> None:
+    small.export()
+    details = {each["subject"]: each["detail"] for each in findings(small, "server")}
+    assert details["files"] == "can be read"
 
 
 def test_a_list_without_files_is_a_problem_with_its_pattern(small: Small) -> None:

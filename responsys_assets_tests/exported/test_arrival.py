@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from responsys_assets.config.models import ProfileList
-from responsys_assets.exported.arrival import Decision, Shown, decide, ready_names
+from responsys_assets.exported.arrival import Decision, Looks, Shown, decide, ready_names
 from responsys_assets.lake.receipts import Arrival, RemoteFile
 
 ZONE = ZoneInfo("America/New_York")
@@ -155,16 +155,47 @@ def test_two_lists_may_take_the_same_file() -> None:
     assert [(d.action, d.ambiguous_ready) for d in decisions] == [("take", False)] * 2
 
 
+@pytest.mark.parametrize("age", [0, 10_000, 5 * 3600, 90 * 86_400, -86_000, -86_500])
 @pytest.mark.parametrize(
-    ("age", "action"),
-    [(599, "wait"), (600, "take"), (10_000, "take"), (-86_000, "wait"), (-86_500, "take")],
+    ("seen", "action"),
+    [(None, "wait"), (0, "wait"), (599, "wait"), (600, "take"), (10**6, "take"), (-5, "wait")],
 )
-def test_without_ready_files_a_file_is_taken_when_it_has_settled(age: int, action: str) -> None:
+def test_without_ready_files_a_file_settles_by_our_own_clock_whatever_the_server_says(
+    age: int, seen: int | None, action: str
+) -> None:
     data = file(DATA, mtime=T - age)
-    decision = only(look([data], ready="none", settle="10m"))
+    first = None if seen is None else NOW - dt.timedelta(seconds=seen)
+    decision = settling(data, {data: first} if first else {})
     assert decision.action == action
     assert decision.reason == (None if action == "take" else "settling")
     assert decision.ready is None
+    # a clock that was set back starts anew
+    assert decision.first_seen == (first if first and first < NOW else NOW)
+
+
+def settling(data: RemoteFile, looks: Looks, settle: str = "10m") -> Decision:
+    lists = {"core": profile_list(ready="none", settle=settle)}
+    return only(decide(lists, Shown([data]), {}, NOW, ZONE, {"core": looks}))
+
+
+def test_a_look_at_another_size_or_time_does_not_count() -> None:
+    long_ago = NOW - dt.timedelta(days=1)
+    for other in (file(DATA, size=9), file(DATA, mtime=T - 61), file(f"{DATA}.part")):
+        assert settling(file(DATA), {other: long_ago}).reason == "settling"
+
+
+def test_without_settling_time_the_first_look_takes_a_file() -> None:
+    decision = settling(file(DATA), {}, settle="0s")
+    assert (decision.action, decision.first_seen) == ("take", None)
+
+
+def test_a_file_that_was_taken_before_it_had_settled_is_looked_at_again() -> None:
+    """Earlier versions took a file with an mtime far ahead at once, and said so."""
+    decision = settling(file(DATA), {}, settle="0s")
+    early = arrived(decision).model_copy(update={"unsettled": True})
+    keys = {"ready": "none", "settle": "10m"}
+    assert only(look([file(DATA)], [early], **keys)).action == "wait"
+    assert only(look([file(DATA)], [early, arrived(decision)], **keys)).action == "known"
 
 
 def test_stamps_before_since_are_ignored() -> None:

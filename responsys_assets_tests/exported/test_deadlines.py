@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responsys_assets.config.project import Project
-from responsys_assets.exported.deadlines import Late, clues, last_deadline, late_lists
+from responsys_assets.exported.clues import clues
+from responsys_assets.exported.deadlines import Late, last_deadline, late_lists
 from responsys_assets.lake.lake import Lake
 from responsys_assets.sync import sync
 from responsys_assets_tests.conftest import MakeProject

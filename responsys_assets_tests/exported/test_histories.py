@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from responsys_assets.config.models import ProfileList
-from responsys_assets.exported.arrival import Decision, Shown, decide
+from responsys_assets.exported.arrival import Decision, Looks, Shown, decide
+from responsys_assets.exported.looks import looks_of
 from responsys_assets.exported.poll import doubted
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
@@ -84,7 +86,8 @@ class World:
     sent: int = 0
     arrivals: list[Arrival] = field(default_factory=list)
     vouched: set[Content] = field(default_factory=set)  # by what the sender showed
-    first_seen: dict[RemoteFile, dt.datetime] = field(default_factory=dict)
+    looks: dict[str, Looks] = field(default_factory=dict)  # what the lake keeps of earlier ones
+    seen: list[tuple[dt.datetime, set[RemoteFile]]] = field(default_factory=list)  # each look
     shown: dict[RemoteFile, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -148,7 +151,12 @@ class World:
         known = defaultdict(list)
         for arrival in self.arrivals:
             known[arrival.list].append(arrival)
-        taken = [d for d in decide(self.lists, shown, known, self.now, ZONE) if d.action == "take"]
+        decisions = decide(self.lists, shown, known, self.now, ZONE, self.looks)
+        self.looks = {
+            name: looks_of(each for each in decisions if each.list == name) for name in self.lists
+        }
+        self.seen.append((self.now, set(files)))
+        taken = [each for each in decisions if each.action == "take"]
         for decision in taken[:fetches]:
             self.fetch(decision, texts[decision.ready] if decision.ready else None)
         self.note(missed={decision.data.name for decision in taken[fetches:]})
@@ -165,14 +173,11 @@ class World:
             ready=decision.ready,
             ready_text=text,
             ambiguous_ready=decision.ambiguous_ready,
-            unsettled=decision.unsettled,
             sha256=str(self.data[decision.data.name][0]),
             fetched_at=self.now,
         )
         assert arrival.identity not in {each.identity for each in self.arrivals}, "taken twice"
         self.arrivals.append(Arrival.model_validate_json(arrival.model_dump_json()))
-        first = self.first_seen.get(decision.data, self.now)
-        self.first_seen[decision.data] = min(first, self.now)
 
     def note(self, missed: set[str]) -> None:
         """What a sender may expect of this look, in the words of the contract."""
@@ -189,11 +194,9 @@ class World:
                 self.vouched.add((name[11:], name[2:10], content))
 
     def has_settled(self, file: RemoteFile) -> bool:
-        """Unchanged for so long by its mtime, or as we saw ourselves if that is far ahead."""
-        age = self.now.timestamp() - file.mtime
-        if age >= -DAY:
-            return age >= SETTLE
-        return (self.now - self.first_seen.get(file, self.now)).total_seconds() >= SETTLE
+        """Unchanged for so long in all looks since one, by our own clock, if that went back too."""
+        shown = itertools.takewhile(lambda look: file in look[1], reversed(self.seen))
+        return (self.now - min(when for when, _ in shown)).total_seconds() >= SETTLE
 
     def exports(self) -> list[Export]:
         """The exports that the receipts make, judged as staging does."""
@@ -229,6 +232,7 @@ class World:
 
 
 GPG, ZIP = [*READY][:2]
+SEEN = [("send", GPG, 0), POLL, ("clock", SETTLE, 0)]
 BOTH = [("send", GPG, 0), ("send", ZIP, 0), ("ready", f"C_{DAYS[0]}.ready", 0), POLL]
 
 
@@ -238,13 +242,15 @@ BOTH = [("send", GPG, 0), ("send", ZIP, 0), ("ready", f"C_{DAYS[0]}.ready", 0), 
 @given(HISTORY)
 @example([*BOTH, ("delete", ZIP, 0), POLL])  # rare: what two could claim becomes one's own
 @example([*BOTH, ("ready", READY[ZIP][0], 0), ("delete", GPG, 0), POLL])
+@example([*SEEN, ("send", GPG, 0), POLL, ("delete", GPG, 0)])  # seen, and then another content
 def test_in_any_history_every_content_is_taken_once_and_none_is_lost(
     settling: bool, history: list[tuple[str, Any, Any]]
 ) -> None:
     """Held against the contract's own words, for two lists whose ready files may be confused.
 
-    Fails when `_is_known` lets the `unsettled`, the re-read or the ambiguous ready file go
-    unnoticed, when it compares names alone, and when `judge` asks all arrivals instead of one.
+    Fails when `_is_known` lets the re-read or the ambiguous ready file go unnoticed, when it
+    compares names alone, when `judge` asks all arrivals instead of one, when a file settles by
+    the server's clock, and when a look counts that saw another size or time.
     """
     world = World(settling)
     for what, where, drift in [*history, POLL, ("clock", SETTLE, 0), POLL]:

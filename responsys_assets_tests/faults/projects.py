@@ -60,7 +60,7 @@ def configure(folder: Path, *, encrypted: bool, keep: bool, points: str = "integ
                 "files": "WEB_{YYYYMMDD}_{HHMISS}.csv",
                 "export": "incremental",
                 "ready": "none",
-                "settle": "1s",
+                "settle": "0s",
             },
         },
         "profiles": {"match_on": "CUSTOMER_ID_", "columns": HEADER[1:-1]},

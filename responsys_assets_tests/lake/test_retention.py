@@ -13,7 +13,7 @@ import pytest
 from responsys_assets.config.project import Project
 from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
-from responsys_assets.lake.receipts import Arrival, Outcome, RemoteFile
+from responsys_assets.lake.receipts import Action, Arrival, Outcome, RemoteFile, Verdict
 from responsys_assets.lake.retention import prune
 from responsys_assets.lake.snapshots import MANIFEST, Snapshot, SnapshotStore
 from responsys_assets.lake.verify import verify
@@ -33,9 +33,7 @@ def project(make_project: MakeProject) -> Callable[[dict[str, Any]], Project]:
     return make
 
 
-def add_export(
-    lake: Lake, days_old: int, *, state: str | None = "staged", decided_days_ago: int | None = None
-) -> Export:
+def add_export(lake: Lake, days_old: int, *, state: str | None = "staged") -> Export:
     """An export with ciphertext, staged file and quarantine, as fetch and staging leave it."""
     content = f"export of {days_old} days ago, {state}".encode()
     stamp = NOW - dt.timedelta(days=days_old)
@@ -58,9 +56,6 @@ def add_export(
         if state is not None:
             work.publish_bytes(b"staged", export.parquet)
             work.publish_bytes(b"rejects", export.rejects)
-            judged = NOW - dt.timedelta(
-                days=days_old if decided_days_ago is None else decided_days_ago
-            )
             outcome = Outcome.model_validate(
                 {
                     "list": "core",
@@ -71,7 +66,7 @@ def add_export(
                     "evidence": export.evidence,
                     "parquet_sha256": hashlib.sha256(b"staged").hexdigest(),
                     "rejects_sha256": hashlib.sha256(b"rejects").hexdigest(),
-                    "decided_at": judged,
+                    "decided_at": stamp,
                 }
             )
             outcome.write(work, export.receipt)
@@ -131,13 +126,40 @@ def test_a_second_prune_writes_nothing(project: Callable[..., Project], tmp_path
 
 
 @pytest.mark.parametrize("state", ["held", "failed"])
-def test_a_held_file_stays_as_long_after_it_was_judged(
+def test_what_a_person_must_still_decide_on_is_never_let_go(
     project: Callable[..., Project], tmp_path: Path, state: str
 ) -> None:
+    """The only copy of a held increment was pruned, and `accept` could not read it any more."""
+    lake, keep = Lake(tmp_path / "lake"), {"exported": "90d", "rejects": "30d"}
+    export = add_export(lake, 5000, state=state)
+    assert prune(project(keep), lake).files == []
+    assert export.ciphertext.exists()
+    assert export.rejects.exists()
+    decide(lake, export, "accept")  # and not staged yet
+    assert prune(project(keep), lake).files == []
+    decide(lake, export, "withdraw")
+    done = prune(project(keep), lake)
+    assert (done.exported, done.rejects) == (1, 1)
+
+
+def test_an_accepted_export_whose_newer_reading_is_held_keeps_its_file(
+    project: Callable[..., Project], tmp_path: Path
+) -> None:
     lake = Lake(tmp_path / "lake")
-    late = add_export(lake, 200, state=state, decided_days_ago=10)
-    prune(project({"exported": "90d"}), lake)
-    assert late.ciphertext.exists()
+    export = add_export(lake, 5000)
+    (known,) = read_exports(lake, "core")
+    assert known.outcome is not None
+    newer = known.outcome.model_copy(update={"state": "held", "edition": 1, "settings": "new"})
+    with lake.writing(), lake.workspace() as work:
+        newer.write(work, export.refused_receipt)
+    assert prune(project({"exported": "90d"}), lake).files == []
+
+
+def decide(lake: Lake, export: Export, action: Action) -> None:
+    number = len(list(export.folder.glob("*.verdict.json"))) + 1
+    verdict = Verdict(export_id=export.export_id, action=action, who="ann", when=NOW, why="checked")
+    with lake.writing(), lake.workspace() as work:
+        verdict.write(work, export.folder / f"{number:04}.verdict.json")
 
 
 def test_a_file_that_was_not_staged_yet_is_never_let_go(

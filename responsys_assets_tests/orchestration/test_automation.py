@@ -52,6 +52,19 @@ def test_an_export_without_its_ready_file_is_waited_for_by_name(world: World) ->
     assert "CORE_20261120.csv waits: its ready file is not there yet" in world.skipped(READY)
 
 
+def test_ticks_see_a_file_settle_and_then_ask_for_one_run(make_world: Callable[..., World]) -> None:
+    core = {"server": "files", "files": "CORE_{YYYYMMDD}.csv", "ready": "none", "settle": "2m"}
+    world = make_world(lists={"core": core}, segments={}, deliveries={})
+    world.send("CORE_20261120.csv", ANN, ready=False)
+    assert "taken once it is unchanged for 120 s" in world.skipped(READY)
+    world.later(minutes=1)
+    assert "first seen at 2026-11-20 10:00:00" in world.skipped(READY)
+    world.later(minutes=1)
+    (request,) = world.requests(READY)
+    assert world.obey(request).success
+    assert "1 exports are known" in world.skipped(READY)
+
+
 def test_late_and_backdated_exports_are_taken_as_well(world: World) -> None:
     world.send("CORE_20261120.csv", ANN)
     world.obey(world.requests(READY)[0])

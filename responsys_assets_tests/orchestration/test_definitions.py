@@ -54,10 +54,18 @@ def test_every_name_that_users_see_stays(world: World) -> None:
     checks = {f"{key.asset_key.to_user_string()}:{key.name}" for key in graph.asset_check_keys}
     assert sorted(checks) == CHECKS
     jobs = {name for name in repository.job_names if not name.startswith("__")}
-    assert jobs == {"ingest_core", "ingest_web", "refresh", "daily_sync", "deadline_core"}
+    assert jobs == {
+        "ingest_core",
+        "ingest_web",
+        "refresh",
+        "daily_sync",
+        "deadline_core",
+        "deadline_web",
+    }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "exports_ready_files",
         "lists_complete",
+        "lists_late",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "daily_sync",

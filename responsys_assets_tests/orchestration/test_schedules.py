@@ -12,6 +12,7 @@ from responsys_assets_tests.orchestration.world import (
     ANN,
     BOB,
     CAT,
+    LATE,
     READY,
     TODAY,
     World,
@@ -120,6 +121,41 @@ def test_an_export_that_is_fetched_and_not_staged_is_red_at_its_deadline(world: 
     assert world.run("exported/core", day=TODAY).success
     assert "fetched and not staged" in failure(world.run_job("deadline_core"))
     assert _red(world) == {"accepted"}
+
+
+def test_a_list_without_deadline_that_stops_is_one_failed_run_and_red(world: World) -> None:
+    for day in range(9, 14):
+        world.send(f"WEB_202611{day:02}.csv", ANN)
+    world.later(days=-6)
+    sync(world.project)
+    assert "no list has stopped coming" in world.skipped(LATE)
+    world.later(days=6)
+    (request,) = world.requests(LATE)
+    assert world.requests(LATE)[0].run_key == request.run_key  # so Dagster starts it once
+    assert request.job_name == "deadline_web"
+    late = world.obey(request)
+    assert "no full export of web was accepted after WEB_20261113.csv" in failure(late)
+    assert not _passed(world, "web", "arrived")
+
+
+def test_a_list_that_has_a_deadline_or_none_has_no_sensor_for_it(
+    make_world: Callable[..., World],
+) -> None:
+    core = {"server": "files", "files": "CORE_{YYYYMMDD}.csv"}
+    for deadline, jobs in (("05:30", {"deadline_core"}), ("none", set())):
+        repository = make_world(
+            lists={"core": core | {"deadline": deadline}}, segments={}, deliveries={}
+        ).defs.get_repository_def()
+        assert LATE not in {sensor.name for sensor in repository.sensor_defs}
+        assert {name for name in repository.job_names if name.startswith("deadline")} == jobs
+
+
+def _passed(world: World, list_name: str, check: str) -> bool:
+    key = dg.AssetCheckKey(dg.AssetKey(["exported", list_name]), check)
+    found = world.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])
+    evaluation = found[key].evaluation
+    assert evaluation is not None
+    return evaluation.passed
 
 
 def _red(world: World) -> set[str]:

@@ -20,7 +20,7 @@ from responsys_assets.orchestration.build import build_definitions
 
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
 TODAY = "2026-11-20"
-READY, COMPLETE = "exports_ready_files", "lists_complete"  # sensors
+READY, COMPLETE, LATE = "exports_ready_files", "lists_complete", "lists_late"  # sensors
 HEADER = "CUSTOMER_ID_,EMAIL_ADDRESS_,EMAIL_PERMISSION_STATUS_,CITY_"
 ANN = "1,ann@example.com,I,Rome"
 BOB = "2,bob@example.com,I,Paris"
