@@ -182,6 +182,8 @@ def a_config(chance: Random, feeds: Sequence[str], both: set[str]) -> Document:
         if name in both:
             incremental = f"{name.upper()}_INC_{{YYYYMMDD}}.csv"
             source["files"] = {"full": files, "incremental": incremental}
+        if chance.random() < 0.1:
+            source |= {"ready": "none", "settle": "0s"}
         lists[name] = source
     file, mode = chance.choice(
         [
@@ -267,7 +269,7 @@ def ready_count(company: Company) -> Phases:
         "ready",
         chance.choice([{"counts_header": True}, {"count": "none"}, {"count": "optional"}]),
     )
-    yield _set(feed, "ready", None)
+    yield _set(feed, "ready", company.config["lists"][feed].get("ready"))
 
 
 def match_on(company: Company) -> Phases:

@@ -135,6 +135,8 @@ class Judge:
         world = self.world
         profiles, outbox = world.snapshot("profiles"), world.tree("outbox", "other")
         segments = {name: world.snapshot(f"segments/{name}") for name in world.config["segments"]}
+        if world.settles:
+            world.sync()
         done = world.sync()
         self._note_accepted()
         if done.result is None:

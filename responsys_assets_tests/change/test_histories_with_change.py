@@ -37,7 +37,7 @@ def require(history: History, keys: PgpKeys | None = None) -> None:
 @pytest.mark.parametrize("part", range(2))
 def test_on_quiet_days_exactly_those_are_reached_who_may_be(part: int, cases: Cases) -> None:
     """Clean exports of two or three lists, and nothing else changes."""
-    for chance in cases.draw(4, 150):
+    for chance in cases.draw(4, 60):
         require(a_history(chance, [], calm=True))
 
 
@@ -46,7 +46,7 @@ def test_on_quiet_days_exactly_those_are_reached_who_may_be(part: int, cases: Ca
 @pytest.mark.parametrize("part", range(4))
 def test_a_change_that_leaves_nothing_in_doubt_keeps_nobody_out(part: int, cases: Cases) -> None:
     """Clean exports, and changes after which the law says exactly who may be mailed."""
-    for chance in cases.draw(6, 200):
+    for chance in cases.draw(6, 120):
         require(a_history(chance, some_kinds(chance, EXACT), calm=True))
 
 
@@ -57,7 +57,7 @@ def test_no_change_around_the_data_undoes_an_opt_out_or_loses_a_person(
     part: int, cases: Cases
 ) -> None:
     """One to three kinds of change between the exports."""
-    for chance in cases.draw(10, 400):
+    for chance in cases.draw(10, 250):
         require(a_history(chance, some_kinds(chance)))
 
 
@@ -67,5 +67,5 @@ def test_a_key_that_is_replaced_undoes_no_opt_out_and_loses_nobody(
     pgp_keys: PgpKeys, cases: Cases
 ) -> None:
     """With real gpg: what the old key opened stays as it was accepted."""
-    for chance in cases.draw(3, 100):
+    for chance in cases.draw(3, 60):
         require(an_encrypted_history(chance), pgp_keys)

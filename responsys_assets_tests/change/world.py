@@ -103,6 +103,11 @@ class World:
     def lists(self) -> list[str]:
         return [*self.config["lists"]]
 
+    @property
+    def settles(self) -> bool:
+        """Whether an export is taken only when it looks the same a second time."""
+        return any("settle" in source for source in self.config["lists"].values())
+
     def settings(self, name: str) -> Settings:
         """What the oracle reads a list's files by."""
         source = {k: v for k, v in self.config["lists"][name].items() if v is not None}
