@@ -7,6 +7,7 @@ from rich.console import Console
 
 from responsys_assets.commands.cli import Command, Reply, State, lake_of, pass_state
 from responsys_assets.commands.terminal import table
+from responsys_assets.consent.audit import ledger_claims
 from responsys_assets.errors import ExitCode
 from responsys_assets.lake.retention import prune
 from responsys_assets.lake.verify import verify
@@ -35,7 +36,8 @@ def prune_command(state: State) -> Reply:
 @pass_state
 def verify_command(state: State) -> Reply:
     """Re-hash everything that receipts and manifests name; 1 if anything is amiss."""
-    done = verify(lake_of(state.project()), state.progress)
+    lake = lake_of(state.project())
+    done = verify(lake, state.progress, ledger_claims(lake))
 
     def show(console: Console) -> None:
         if done.findings:

@@ -130,7 +130,8 @@ def note(lake: Lake, list_name: str, decision: Forgotten | Settled) -> Path:
     """Write a decision of a person; under the lake's lock."""
     ending = _FORGOTTEN if isinstance(decision, Forgotten) else _SETTLED
     folder = lake.consent(list_name)
-    number = len([*folder.glob(f"*{ending}")]) + 1
+    numbers = [int(path.name.removesuffix(ending)) for path in folder.glob(f"*{ending}")]
+    number = max(numbers, default=0) + 1
     path = folder / f"{number:04d}{ending}"
     with lake.workspace() as workspace:
         decision.write(workspace, path)

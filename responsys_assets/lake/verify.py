@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ class Verification:
 
 
 @dataclass(frozen=True)
-class _Claim:
+class Claim:
     """A file and the digest that a receipt or manifest gives for it."""
 
     path: Path
@@ -63,13 +63,24 @@ class _Claim:
 
 
 _FETCH_AGAIN = "restore it from a backup of the lake, or ask for the export to be sent again"
-_RESTORE = "restore it from a backup of the lake: it holds what people said of consent"
 
 
-def verify(lake: Lake, progress: Progress = SILENT) -> Verification:
-    """Check the whole lake. Reads only; what retention removed is not missing."""
+def verify(
+    lake: Lake,
+    progress: Progress = SILENT,
+    ledger: Iterable[Claim | Finding] = (),
+) -> Verification:
+    """Check the whole lake. Reads only; what retention removed is not missing.
+
+    `ledger`: what the consent ledger claims, and what is wrong with it.
+    """
     done = Verification()
-    claims: list[_Claim] = []
+    claims: list[Claim] = []
+    for checked in ledger:
+        if isinstance(checked, Claim):
+            claims.append(checked)
+        else:
+            done.findings.append(checked)
     for name in list_names(lake):
         damaged = list(_damaged_receipts(lake, name))
         done.findings += damaged
@@ -86,7 +97,7 @@ def verify(lake: Lake, progress: Progress = SILENT) -> Verification:
     return done
 
 
-def _check(claim: _Claim, done: Verification) -> None:
+def _check(claim: Claim, done: Verification) -> None:
     if not claim.path.is_file():
         if claim.may_be_pruned and pruned_marker(claim.path).exists():
             done.pruned += 1
@@ -113,22 +124,22 @@ def _damaged_receipts(lake: Lake, list_name: str) -> Iterator[Finding]:
                 yield Finding(path, "damaged", error.message)
 
 
-def _export_claims(export: Export) -> Iterator[_Claim]:
+def _export_claims(export: Export) -> Iterator[Claim]:
     present = data_files(export.folder)
     for path in present or [export.ciphertext]:
-        yield _Claim(path, export.sha256, _FETCH_AGAIN, may_be_pruned=True)
+        yield Claim(path, export.sha256, _FETCH_AGAIN, may_be_pruned=True)
     outcome = export.outcome
     if outcome is None:
         return
     if outcome.parquet_sha256:
-        yield _Claim(export.parquet, outcome.parquet_sha256, export.remedy)
+        yield Claim(export.parquet, outcome.parquet_sha256, export.remedy)
     if outcome.holds_sha256:
-        yield _Claim(export.holds, outcome.holds_sha256, export.remedy)
+        yield Claim(export.holds, outcome.holds_sha256, export.remedy)
     if outcome.rejects_sha256:
-        yield _Claim(export.rejects, outcome.rejects_sha256, export.remedy, may_be_pruned=True)
+        yield Claim(export.rejects, outcome.rejects_sha256, export.remedy, may_be_pruned=True)
 
 
-def _snapshot_claims(store: SnapshotStore, done: Verification) -> Iterator[_Claim]:
+def _snapshot_claims(store: SnapshotStore, done: Verification) -> Iterator[Claim]:
     try:
         store.current()
     except LakeError as error:
@@ -140,4 +151,4 @@ def _snapshot_claims(store: SnapshotStore, done: Verification) -> Iterator[_Clai
             done.findings.append(Finding(store.root / name, "damaged", error.message))
             continue
         for entry in snapshot.manifest["files"]:
-            yield _Claim(snapshot.path / entry["name"], entry["sha256"], store.remedy)
+            yield Claim(snapshot.path / entry["name"], entry["sha256"], store.remedy)

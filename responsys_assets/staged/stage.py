@@ -182,6 +182,7 @@ class _Staging:
             update={
                 **_counts(read.tally),
                 "staged": read.tally.staged,
+                "zone": self._zone(read.layout),
                 "odd_permissions": read.tally.odd_permissions.total(),
                 "columns": columns,
                 "new_columns": self._new_columns([name for name, _ in columns]),
@@ -225,6 +226,11 @@ class _Staging:
         outcome.write(self._workspace, receipt)
         drop_superseded([read])
         return outcome
+
+    def _zone(self, layout: Layout) -> str | None:
+        """The zone of wall-clock times of update; None if there are none."""
+        wall_clock = layout.updated_at is not None and "%z" not in self._source.timestamp_format
+        return self._project.config.account.timezone if wall_clock else None
 
     def _keep_settings(self) -> None:
         """What the digest of the settings stands for, so that an edit can be explained."""

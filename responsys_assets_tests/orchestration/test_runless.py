@@ -31,6 +31,7 @@ def test_a_sync_from_the_shell_shows_as_materialised_assets_and_checks(world: Wo
     sync(world.project)
     report_runless(world.instance, world.project)
     assert _materialisations(world) == [
+        ("consent", None),
         ("deliveries/partner", None),
         ("exported/core", "2026-11-19"),
         ("exported/core", TODAY),
@@ -58,7 +59,7 @@ def test_what_dagster_knows_is_not_told_again(world: World) -> None:
 def test_what_a_run_made_is_known(world: World) -> None:
     world.send("CORE_20261120.csv", ANN)
     world.run("exported/core", "staged/core", day=TODAY)
-    world.run("profiles", "segments/rome", "segments/everyone", "deliveries/partner")
+    world.run("consent", "profiles", "segments/rome", "segments/everyone", "deliveries/partner")
     before = _materialisations(world)
     report_runless(world.instance, world.project)
     assert _materialisations(world) == before

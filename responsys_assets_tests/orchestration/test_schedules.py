@@ -46,7 +46,7 @@ def test_the_daily_sync_does_everything(world: World) -> None:
     world.send("WEB_20261120.csv", CAT)
     result = world.run_job("daily_sync", TODAY)
     assert result.success
-    assert len(materialised(result)) == 8
+    assert len(materialised(result)) == 9
 
 
 def test_the_daily_sync_goes_on_without_lists_that_are_not_required(world: World) -> None:
