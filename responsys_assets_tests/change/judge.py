@@ -114,8 +114,8 @@ class Judge:
             return
         if step.action == "withdraw":
             export.state = "taken back" if step.flag else "withdrawn"
-        elif export.state in ("withdrawn", "taken back"):
-            export.state = "wanted back"
+        else:
+            export.wanted_back()
 
     def _damaged(self, step: Step) -> None:
         part = (

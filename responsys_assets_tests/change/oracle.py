@@ -29,8 +29,8 @@ OLDEST = -(10**18)
 class Accepted:
     """An export that was accepted once. `readings` are those accepted, the one in force last.
 
-    `state`: `in force`, `withdrawn`, `taken back` (with its opt-outs), or one of which nothing can
-    be demanded: `wanted back` (from being withdrawn, until a reading is accepted), `forgotten`.
+    `state`: `in force`, `withdrawn`, `wanted back` (until a reading is accepted), `taken back` (with
+    its opt-outs), `unclear` (wanted back from there), `forgotten`.
     """
 
     stamp: dt.datetime
@@ -54,6 +54,11 @@ class Accepted:
         if self.state in ("withdrawn", "taken back"):
             return ()
         return self.readings[-1:] if self.state == "in force" else self.readings
+
+    def wanted_back(self) -> None:
+        """A person undoes its withdrawal."""
+        undone = {"withdrawn": "wanted back", "taken back": "unclear"}
+        self.state = undone.get(self.state, self.state)
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class Oracle:
         known.mtime = max(known.mtime, export.mtime)
         if not known.readings or known.reading != reading:
             known.readings.append(reading)
-        if known.state == "wanted back":
+        if known.state in ("wanted back", "unclear"):
             known.state = "in force"
 
     def forget(self, name: str) -> None:
@@ -151,7 +156,7 @@ class Oracle:
     def _opt_outs(self, name: str, column: str) -> Iterator[tuple[str, dict[Clock, int], Said]]:
         """Every record that said O in any accepted reading, with its time by each clock."""
         for export in self.lists[name].values():
-            if export.state not in ("in force", "withdrawn"):
+            if export.state not in ("in force", "withdrawn", "wanted back"):
                 continue
             stamp = microseconds(export.stamp)
             found: dict[tuple[int, str], tuple[dict[Clock, int], Said]] = {}
