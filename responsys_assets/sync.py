@@ -13,6 +13,7 @@ from responsys_assets.config.project import Project
 from responsys_assets.consent.ledger import former_lists
 from responsys_assets.deliveries.plan import plan
 from responsys_assets.deliveries.send import send
+from responsys_assets.deliveries.source import delivery_config
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.errors import ExitCode, LakeError
 from responsys_assets.ingest import ListReport, ingest
@@ -102,7 +103,7 @@ def _hand_on(
 ) -> None:
     """Select and deliver, unless the profiles are not made of what counts now."""
     try:
-        profiles.require_current(project, lake)
+        profiles.up_to_date(project, lake, progress)
     except LakeError as error:
         if error.code != "profiles_wait":
             raise
@@ -128,12 +129,22 @@ def deliver_one(
 ) -> DeliveryResult:
     """Plan a delivery and, unless it is held or unchanged, send it.
 
+    What it is made from is brought up to date first.
+
     Raises:
-        LakeError: if the profiles are not made of what counts now.
+        LakeError: if there are no profiles of what is accepted now.
     """
     with lake.writing(progress.say):
-        profiles.require_current(project, lake)
+        profiles.up_to_date(project, lake, progress)
+        _select(project, lake, name, progress)
         return _deliver(project, lake, name, deliver=deliver, release=release, progress=progress)
+
+
+def _select(project: Project, lake: Lake, name: str, progress: Progress) -> None:
+    """Make the segment of a delivery, if something that decides it has changed."""
+    delivery = delivery_config(project, name)
+    if delivery.segment != "profiles":
+        segments.refresh(project, lake, delivery.segment, progress)
 
 
 def _deliver(

@@ -18,7 +18,7 @@ from responsys_assets.deliveries.send import send
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.errors import ConfigError, ExitCode
 from responsys_assets.lake.lake import Lake
-from responsys_assets.profiles.refresh import require_current
+from responsys_assets.profiles import refresh as profiles
 from responsys_assets.progress import Progress
 from responsys_assets.segments import refresh as segments
 
@@ -88,7 +88,7 @@ def _chosen(project: Project, names: Sequence[str]) -> list[str]:
 
 
 def _plan(project: Project, lake: Lake, name: str, progress: Progress) -> DeliveryResult:
-    require_current(project, lake)
+    profiles.up_to_date(project, lake, progress)
     source = project.config.deliveries[name].segment
     if source != "profiles":
         segments.refresh(project, lake, source, progress)

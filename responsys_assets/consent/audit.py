@@ -15,8 +15,8 @@ from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.verify import Claim, Finding
 
 _RESTORE = (
-    "restore it from a backup of the lake; without one, delete the three files of this entry: they "
-    "are recorded again if the staged file is still there, else what it said of consent is lost"
+    "restore it from a backup of the lake; without one, and if the staged file of this export is "
+    "whole, move the files of this entry out of the lake: the next sync records them again"
 )
 
 

@@ -133,8 +133,9 @@ def segment_asset(project: Project, name: str) -> dg.AssetsDefinition:
     def segment(context: dg.AssetExecutionContext) -> Events:
         with plain_failures():
             lake = Lake(project.lake_path)
-            profiles.require_current(project, lake)
-            snapshot, changed = segments.refresh(project, lake, name, LogProgress(context.log))
+            progress = LogProgress(context.log)
+            profiles.up_to_date(project, lake, progress)
+            snapshot, changed = segments.refresh(project, lake, name, progress)
             context.log.info("%s rows, %s", snapshot.rows, "new" if changed else "as before")
             yield from snapshot_reports.segment(project, lake, name, snapshot).events()
 

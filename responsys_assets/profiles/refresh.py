@@ -81,18 +81,20 @@ def profile_inputs(project: Project, lake: Lake) -> dict[str, Any] | None:
     return None if nothing_to_merge(project, made_of.lists) else _inputs(project, made_of)
 
 
-def require_current(project: Project, lake: Lake) -> None:
-    """Return if the current profiles are made of everything that counts now.
-
-    Whatever selects or sends asks this first.
+def up_to_date(project: Project, lake: Lake, progress: Progress) -> Snapshot:
+    """The profiles made of everything that counts now: whatever is sent starts here.
 
     Raises:
-        LakeError: `profiles_wait` if no profiles can be made of what is accepted now,
-            `profiles_outdated` if a merge is due.
+        LakeError: `no_profiles` if no export was accepted yet, `profiles_wait` if no profiles can
+            be made of what is accepted now.
+        ConfigError: if the rules do not fit the columns that the exports have.
     """
-    snapshot = SnapshotStore(lake.profiles()).current()
-    inputs = profile_inputs(project, lake)
-    if inputs is None and snapshot is not None:
+    snapshot, _ = refresh(project, lake, progress)
+    if snapshot is None:
+        raise LakeError(
+            "no_profiles", "there are no profiles yet: no export was staged; see `responsys status`"
+        )
+    if profile_inputs(project, lake) is None:
         primary = project.config.profiles.primary
         which = f"the primary list {primary} has" if primary else "the lists have"
         raise LakeError(
@@ -100,12 +102,7 @@ def require_current(project: Project, lake: Lake) -> None:
             f"{which} no accepted export, so the profiles stay as they are and nothing is selected "
             "or sent from them; accept an export or have one sent",
         )
-    if snapshot is not None and digest(inputs) != snapshot.inputs_digest:
-        raise LakeError(
-            "profiles_outdated",
-            "the profiles are older than exports, opt-outs or settings that count now, so nothing "
-            "is selected or sent from them; run `responsys sync`",
-        )
+    return snapshot
 
 
 def _inputs(project: Project, made_of: Accepted) -> dict[str, Any]:

@@ -110,8 +110,8 @@ def test_profiles_older_than_an_accepted_opt_out_are_not_sent(company: Company) 
     assert company.sync().code == 2
     assert company.people() == {"K2", "K3"}
     result = company("apply", "--json")
-    assert result.code == 1
-    assert result.error["code"] == "profiles_outdated"
+    assert result.code == 2
+    assert result.error["code"] == "columns_do_not_fit"
     assert company.delivered() == {"K2", "K3"}
 
 
