@@ -29,7 +29,7 @@ OLDEST = -(10**18)
 class Accepted:
     """An export that was accepted once. `readings` are those accepted, the one in force last.
 
-    `state`: `in force`, `withdrawn`, `wanted back` (until a reading is accepted), `taken back` (with
+    `state`: `in force`, `withdrawn`, `wanted back` (until it is accepted again), `taken back` (with
     its opt-outs), `unclear` (wanted back from there), `forgotten`.
     """
 

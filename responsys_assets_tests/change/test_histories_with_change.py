@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import pytest
 
-from responsys_assets_tests.change.company import (
-    EXACT,
-    a_history,
-    an_encrypted_history,
-    some_kinds,
-)
+from responsys_assets_tests.change.changes import EXACT
+from responsys_assets_tests.change.histories import a_history, an_encrypted_history, some_kinds
 from responsys_assets_tests.change.judge import breaks, shortest
 from responsys_assets_tests.change.steps import History
 from responsys_assets_tests.conftest import PgpKeys

@@ -16,7 +16,7 @@ from responsys_assets.lake.exports import Export
 from responsys_assets.profiles.live import Source
 from responsys_assets.segments import consent
 from responsys_assets.segments import refresh as segments
-from responsys_assets_tests.change.company import a_history
+from responsys_assets_tests.change.histories import a_history
 from responsys_assets_tests.change.judge import breaks
 from responsys_assets_tests.scorecard import Cases
 
