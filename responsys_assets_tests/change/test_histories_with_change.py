@@ -53,7 +53,7 @@ def test_no_change_around_the_data_undoes_an_opt_out_or_loses_a_person(
     part: int, cases: Cases
 ) -> None:
     """One to three kinds of change between the exports."""
-    for chance in cases.draw(10, 250):
+    for chance in cases.draw(8, 250):
         require(a_history(chance, some_kinds(chance)))
 
 
