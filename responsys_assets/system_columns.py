@@ -81,8 +81,12 @@ IDENTIFYING: tuple[str, ...] = (
     "EMAIL_SHA256_HASH_",
 )
 
-LOWER_CASED: frozenset[str] = frozenset({"EMAIL_ADDRESS_", "EMAIL_MD5_HASH_", "EMAIL_SHA256_HASH_"})
-DIGITS_ONLY: frozenset[str] = frozenset({"MOBILE_NUMBER_"})
+# how values are spelled, by column
+EMAIL_ADDRESSES: frozenset[str] = frozenset({"EMAIL_ADDRESS_"})
+MOBILE_NUMBERS: frozenset[str] = frozenset({"MOBILE_NUMBER_"})
+HASHES: dict[str, int] = {"EMAIL_MD5_HASH_": 32, "EMAIL_SHA256_HASH_": 64}  # hex digits
+POSTAL_LINES: frozenset[str] = frozenset({"POSTAL_STREET_1_", "POSTAL_STREET_2_", "CITY_"})
+POSTAL_CODES: frozenset[str] = frozenset({"POSTAL_CODE_"})
 
 UPDATED_AT = "UPDATED_AT_"
 LISTS = "LISTS_"

@@ -69,7 +69,7 @@ def check_up(project: Project) -> Iterator[Finding]:
     yield from _edits(project, exports)
     yield from _late(project, exports)
     if project.config.suppressions:
-        yield from _try("suppressions", "files", lambda: _suppressions(project))
+        yield from _try("suppressions", "files", lambda: check_suppressions(project))
 
 
 def _edits(project: Project, exports: Exports) -> Iterator[Finding]:
@@ -256,8 +256,3 @@ def _strangers(view: FolderView, found: list[Unmatched]) -> Iterator[Finding]:
             said = "no list takes it, and no pattern could"
         place = f"{view.server}:{view.folder}" if view.folder else view.server
         yield Finding("other files", place, "note", f"{names[0]}{many}: {said}")
-
-
-def _suppressions(project: Project) -> str:
-    count = check_suppressions(project)
-    return f"{len(project.config.suppressions)} files, {count:,} entries"

@@ -81,6 +81,11 @@ def show_sync(console: Console, result: SyncResult, seconds: float | None = None
         console.print(f"Nothing is delivered: {result.waits}.", style="bold red")
     for name, segment in result.segments.items():
         console.print(f"Segment {name}: {segment.rows:,} rows.")
+    for file, odd, count in sorted(_unreadable_suppressions(result)):
+        console.print(
+            f"Suppression file {file}: {odd:,} of {count:,} entries are not understood and keep "
+            "nobody out; `responsys doctor` names their lines."
+        )
     if result.deliveries:
         console.print(deliveries_table(result.deliveries.values()))
         show_held(console, result.deliveries.values())
@@ -91,3 +96,13 @@ def show_sync(console: Console, result: SyncResult, seconds: float | None = None
         )
     if seconds is not None:
         console.print(f"Took {seconds:.1f} s.")
+
+
+def _unreadable_suppressions(result: SyncResult) -> set[tuple[str, int, int]]:
+    """File, entries that are not understood, entries; of the suppressions that segments used."""
+    return {
+        (file["file"], file["unreadable"], file["entries"])
+        for segment in result.segments.values()
+        for file in segment.manifest["inputs"]["suppressions"]
+        if file.get("unreadable")
+    }

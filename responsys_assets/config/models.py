@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from responsys_assets.config.patterns import FilePattern
 from responsys_assets.config.values import (
+    Country,
     Cron,
     Deadline,
     Duration,
@@ -37,6 +38,10 @@ class Account(Model):
     name: NonEmpty
     timezone: TimeZoneName = Field(
         description="Zone of the stamps in file names and of timestamps without an offset"
+    )
+    country: Country | None = Field(
+        default=None,
+        description="Country of mobile numbers without a calling code; none: they stay as they are",
     )
 
 
@@ -187,6 +192,10 @@ class Profiles(Model):
 class Suppression(Model):
     file: NonEmpty
     column: NonEmpty
+    min_entries: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="Fewer entries stop the segments; default: half of those it had before",
+    )
 
 
 class Segment(Model):

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from responsys_assets.config.models import Config, ProfileList
 from responsys_assets.errors import ConfigError
+from responsys_assets.normalise import rules
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -63,6 +64,11 @@ class Project:
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.config.account.timezone)
 
+    @property
+    def country(self) -> str | None:
+        """Where mobile numbers without a calling code are from."""
+        return self.config.account.country
+
     def today(self) -> dt.date:
         """The day in account time."""
         return self.now().astimezone(self.zone).date()
@@ -109,5 +115,6 @@ class Project:
             "list": source,
             "match_on": self.config.profiles.match_columns,
             "zone": self.config.account.timezone,
+            "normaliser": rules(self.country),
             "signers": sorted(self.config.keys.signers),
         }

@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
+from responsys_assets.normalise.mobile import numbering
+
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)]
 EnvReference = Annotated[str, StringConstraints(pattern=r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$")]
 
@@ -47,6 +49,17 @@ def _zone(value: str) -> str:
 
 
 TimeZoneName = Annotated[str, AfterValidator(_zone)]
+
+
+def _country(value: str) -> str:
+    try:
+        numbering(value)
+    except ValueError:
+        raise ValueError("expected a country as two letters, such as US or GB") from None
+    return value
+
+
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), AfterValidator(_country)]
 
 
 def _is_cron(value: str) -> bool:

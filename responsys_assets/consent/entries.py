@@ -28,8 +28,9 @@ _SETTLED = ".settled.json"
 class Entry(Receipt):
     """What one accepted reading of an export says of consent.
 
-    `match_on` are the columns of the `_key_<n>` of its files (None: not known). `zone` is the
-    time zone in which wall-clock times were read, None if there are none. `opted_in` and
+    `match_on` are the columns of the `_key_<n>` of its files (None: not known), `spelling` the
+    rules by which these were normalised. `zone` is the time zone in which wall-clock times were
+    read, None if there are none. `opted_in` and
     `opted_out` count the statements of each channel.
     """
 
@@ -42,6 +43,7 @@ class Entry(Receipt):
     mtime: float
     sha256: str
     match_on: tuple[str, ...] | None
+    spelling: str | None
     zone: str | None
     rows: int
     opted_in: dict[str, int]

@@ -100,6 +100,7 @@ def _record(
         mtime=export.mtime,
         sha256=export.sha256,
         match_on=outcome.match_on,
+        spelling=outcome.spelling,
         zone=outcome.zone,
         rows=rows,
         opted_in=opted_in,

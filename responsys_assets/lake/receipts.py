@@ -152,8 +152,9 @@ class Outcome(Receipt):
     `records == staged + rejected`; `unidentified` counts rejects whose key cannot be read.
     `columns` are the staged data columns with their types, in the order of the file.
     `odd_permissions` counts values that are not understood and so count as opt-outs.
-    `edition` counts how often it was staged anew. `match_on` are the columns of its keys. `zone`
-    is the time zone in which its wall-clock times of update were read, None if it has none.
+    `edition` counts how often it was staged anew. `match_on` are the columns of its keys,
+    `spelling` the rules by which these were normalised. `zone` is the time zone in which its
+    wall-clock times of update were read, None if it has none.
     """
 
     list: str
@@ -172,6 +173,7 @@ class Outcome(Receipt):
     new_columns: tuple[str, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
     match_on: tuple[str, ...] | None = None
+    spelling: str | None = None
     zone: str | None = None
     settings: str
     evidence: str

@@ -64,19 +64,24 @@ def filled(files: list[Path]) -> dict[str, int]:
 
 
 def unreachable(
-    segment: Snapshot, profiles: Snapshot, channel: Channel, match: Sequence[str]
+    segment: Snapshot,
+    profiles: Snapshot,
+    channel: Channel,
+    match: Sequence[str],
+    country: str | None,
 ) -> int:
     """Rows of a segment without a profile that may be reached through the channel."""
     keys = [path for path in segment.files if path.parent.name == "keys"] or rows_of(segment)
     path = profiles.path / "closed" / f"{channel.name}.parquet"
     closed = pl.read_parquet(path, glob=False)["address"]
+    closed = normalise(closed, channel.address, country)
     people = pl.scan_parquet(rows_of(profiles), glob=False)
     columns = people.collect_schema().names()
     address = pl.col(channel.address)
     allowed = [
         pl.col(channel.permission) == "I",
         address != "",
-        ~normalise(address, channel.address).is_in(closed.implode()),
+        ~normalise(address, channel.address, country).is_in(closed.implode()),
     ]
     if channel.deliverability in columns:
         allowed.append(pl.col(channel.deliverability).fill_null("") != "U")

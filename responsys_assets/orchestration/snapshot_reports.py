@@ -73,6 +73,7 @@ def segment(project: Project, lake: Lake, name: str, snapshot: Snapshot) -> Repo
             SnapshotStore(lake.profiles()).read(made_from),
             CHANNELS[settings.channel],
             project.config.profiles.match_columns,
+            project.country,
         )
         checks = (_no_opted_out(name, settings.channel, wrong),)
     columns = [column for column, _ in parquet_columns(files[0])] if files else []

@@ -69,8 +69,9 @@ def merge(
         lists = {source.name: source for source in plan.lists}
         ledgers = []
         for ledger in plan.ledger:
-            before = carried(current, ledger, lists.get(ledger.name), plan.match_columns)
-            ledgers.append(StatementReader(ledger, plan.match_columns, before))
+            source = lists.get(ledger.name)
+            before = carried(current, ledger, source, plan.match_columns, plan.country)
+            ledgers.append(StatementReader(ledger, plan.match_columns, plan.country, before))
             make_private_folder(folder / PERMISSION / ledger.name)
         work = [
             pool.submit(_Range(plan, readers, ledgers, within).write, folder, number)
@@ -131,8 +132,11 @@ class _Range:
         permissions = []
         for n, ledger in enumerate(self._plan.ledger):
             stated = Statements(*ledger_tables[4 * n : 4 * n + 4])
-            permissions.append(permissions_of(ledger, own.get(ledger.name), stated, len(keys)))
-            permissions[-1].write(folder / PERMISSION / ledger.name, number, keys)
+            said = permissions_of(
+                ledger, own.get(ledger.name), stated, len(keys), self._plan.country
+            )
+            permissions.append(said)
+            said.write(folder / PERMISSION / ledger.name, number, keys)
         states = all_of(permissions, len(keys))
         chosen = Chosen(places, states, parts, self._plan.only_in)
         payload = [self._used(n, part.values, chosen) for n, part in enumerate(parts)]

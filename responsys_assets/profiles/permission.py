@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from responsys_assets.addresses import normalise_addresses
 from responsys_assets.consent.ledger import ListLedger
+from responsys_assets.normalise.channel_addresses import normalise_addresses
 from responsys_assets.profiles.keys import KEY, Flags, Numbers, greatest
 from responsys_assets.profiles.statements import NEVER, Statements
 from responsys_assets.system_columns import Channel
@@ -43,7 +43,11 @@ class Permissions:
 
 
 def permissions_of(
-    ledger: ListLedger, rows: pl.DataFrame | None, statements: Statements, keys: int
+    ledger: ListLedger,
+    rows: pl.DataFrame | None,
+    statements: Statements,
+    keys: int,
+    country: str | None,
 ) -> Permissions:
     """The permission of `keys` keys; all is numbered.
 
@@ -62,7 +66,7 @@ def permissions_of(
         if ledger.configured:
             states[judged.opted_in >= NEVER] |= channel.opted_in
         states[judged.stands] = states[judged.stands] & ~channel.opted_in | channel.opted_out
-        closed[channel] = judged.closed()
+        closed[channel] = judged.closed(country)
         addresses.append(judged.former_addresses())
     said = np.any([times > _NOT for times in people.values()], axis=0)
     numbers = pl.Series(KEY, np.flatnonzero(said).astype(np.int32))
@@ -110,7 +114,7 @@ class _Channel:
         said = rows.filter((pl.col("permissions") & bit != 0) & pl.col(KEY).is_not_null())
         return _latest(said[KEY], said[time], keys)
 
-    def closed(self) -> pl.Series:
+    def closed(self, country: str | None) -> pl.Series:
         """Every address that a person who opted out has or had, as it is compared; and those of
         opt-outs of nobody who is known."""
         name, statements = self._channel.name, self._statements
@@ -128,7 +132,7 @@ class _Channel:
         ]
         addresses = pl.concat(series.rename("address") for series in sent).unique()
         # anew, or a few addresses would keep everything in memory that was read with them
-        return normalise_addresses(addresses, self._channel).unique()
+        return normalise_addresses(addresses, self._channel, country).unique()
 
     def former_addresses(self) -> pl.DataFrame:
         """Addresses of entries that no recent row of their key has: key, channel, address."""

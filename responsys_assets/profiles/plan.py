@@ -11,6 +11,7 @@ from responsys_assets.consent.ledger import ListLedger, read_ledger
 from responsys_assets.errors import ConfigError
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
+from responsys_assets.normalise import rules
 from responsys_assets.profiles.columns import Column, plan_columns
 from responsys_assets.profiles.live import ListExports, Source, accepted
 from responsys_assets.system_columns import LISTS, UPDATED_AT, Channel
@@ -30,13 +31,14 @@ class MergePlan:
     """The lists that have accepted exports, in the order of the configuration, and the columns.
 
     `only_in` is the number of the list that a key must be in to become a profile. `zone` is
-    that of wall-clock times.
+    that of wall-clock times, `country` that of mobile numbers.
     """
 
     lists: tuple[ListExports, ...]
     ledger: tuple[ListLedger, ...]
     match_columns: tuple[str, ...]
     zone: str
+    country: str | None
     columns: tuple[Column, ...]
     only_in: int | None
 
@@ -91,6 +93,7 @@ def make_plan(project: Project, made_of: Accepted) -> MergePlan:
         ledger=made_of.ledger,
         match_columns=profiles.match_columns,
         zone=project.config.account.timezone,
+        country=project.country,
         columns=plan_columns(project, made_of.lists, stated),
         only_in=None if profiles.insert_new else numbers[profiles.primary or ""],
     )
@@ -129,6 +132,7 @@ def inputs_of(project: Project, made_of: Accepted) -> dict[str, Any]:
         ],
         "ledger": [ledger.as_input() for ledger in made_of.ledger],
         "configured": list(project.config.lists),
+        "normaliser": rules(project.country),
         "profiles": project.config.profiles.model_dump(mode="json"),
     }
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from responsys_assets.addresses import address_as_sent
+from responsys_assets.normalise import normalise, rules
+from responsys_assets.normalise.channel_addresses import address_as_sent
 from responsys_assets.profiles.keys import key_names
 from responsys_assets.profiles.live import Source
 from responsys_assets.profiles.plan import MergePlan
@@ -45,7 +46,8 @@ class ListReader:
     def __init__(self, plan: MergePlan, n: int) -> None:
         self._source = plan.lists[n]
         self._recent = {one.seq for one in self._source.recent}
-        self._zone = plan.zone
+        self._match_columns = plan.match_columns
+        self._zone, self._country = plan.zone, plan.country
         self._keys = key_names(len(plan.match_columns))
         self._channels = plan.channels_of(self._source.name)
         self._payload = [
@@ -94,10 +96,24 @@ class ListReader:
         return self._scan(one, within).select(RECORD, *self._payload_of(one)).collect()
 
     def _scan(self, one: Source, within: KeyRange) -> pl.LazyFrame:
-        rows = _scan(one, within)
+        path: Path | None = one.rows
+        assert path is not None  # noqa: S101 - for the type checker
+        rows = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        rows = rows.with_columns(self._spelled_anew(one))
+        if within != KeyRange(None, None):
+            rows = rows.filter(within.has(f"{KEY_PART}0"))
         if one.seq in self._recent:
             return rows
         return rows.filter(pl.col(f"{KEY_PART}0").is_in(self._kept.implode()))
+
+    def _spelled_anew(self, one: Source) -> list[pl.Expr]:
+        """The key of a reading that is kept since before its spelling would be another one."""
+        if one.outcome.spelling in (None, rules(self._country)):
+            return []
+        return [
+            normalise(pl.col(f"{KEY_PART}{n}").cast(pl.String), column, self._country)
+            for n, column in enumerate(self._match_columns)
+        ]
 
     def _reach_back(self) -> tuple[pl.Series, list[Source]]:
         """The first parts of keys that only holds of the newest complete export have, maybe, and
@@ -161,13 +177,6 @@ class ListReader:
         frames = [self._empty_rows().select(*self._keys, "seq")]
         for one in self._source.in_force:
             if one.holds is not None:
-                held = pl.read_parquet(one.holds, glob=False)
+                held = pl.read_parquet(one.holds, glob=False).with_columns(self._spelled_anew(one))
                 frames.append(held.select(self._narrow(one)[: len(self._keys) + 1]))
         return pl.concat(frames)
-
-
-def _scan(one: Source, within: KeyRange) -> pl.LazyFrame:
-    path: Path | None = one.rows
-    assert path is not None  # noqa: S101 - for the type checker
-    rows = pl.scan_parquet(path, glob=False, hive_partitioning=False)
-    return rows if within == KeyRange(None, None) else rows.filter(within.has(f"{KEY_PART}0"))

@@ -122,7 +122,9 @@ def _description(plan: MergePlan, merged: Merged) -> dict[str, Any]:
         },
         "lists": {name: {"rows": rows} for name, rows in merged.live.items()},
         "unknown_permissions": _odd_permissions(plan),
-        COVERED: covered(plan.ledger, {s.name: s for s in plan.lists}, plan.match_columns),
+        COVERED: covered(
+            plan.ledger, {s.name: s for s in plan.lists}, plan.match_columns, plan.country
+        ),
         "engine": {"name": NAME, "version": VERSION},
     }
 

@@ -21,11 +21,11 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from responsys_assets.addresses import address_as_sent
 from responsys_assets.consent.entries import Entry, reading_of
 from responsys_assets.consent.ledger import Counted, ListLedger
 from responsys_assets.lake.snapshots import Snapshot
-from responsys_assets.normalise import normalise, permission_bits
+from responsys_assets.normalise import normalise, permission_bits, rules
+from responsys_assets.normalise.channel_addresses import address_as_sent
 from responsys_assets.profiles.instants import earliest, latest
 from responsys_assets.profiles.keys import key_names
 from responsys_assets.profiles.live import ListExports
@@ -76,8 +76,15 @@ class Carried:
 class StatementReader:
     """Reads the ledger of one list, range by range."""
 
-    def __init__(self, ledger: ListLedger, match_columns: Sequence[str], carried: Carried) -> None:
+    def __init__(
+        self,
+        ledger: ListLedger,
+        match_columns: Sequence[str],
+        country: str | None,
+        carried: Carried,
+    ) -> None:
         self._match_columns = tuple(match_columns)
+        self._country, self._rules = country, rules(country)
         self._keys = key_names(len(match_columns))
         self._channels = ledger.channels
         self._carried = carried
@@ -110,26 +117,37 @@ class StatementReader:
             permissions.alias("permissions"),
             *self._addresses(counted.entry, names),
         ]
+        key = self._key_of(counted.entry, names)
         if self._is_key_of(counted.entry):
-            keys = [pl.col(f"{KEY_PART}{n}").cast(pl.String) for n, _ in enumerate(self._keys)]
-            named = [part.alias(name) for part, name in zip(keys, self._keys, strict=True)]
-            return rows.filter(within.has(f"{KEY_PART}0")).select(*named, *select)
-        other = rows.select(*self._other_key(counted.entry, names), *select)
-        return other.filter(within.has(self._keys[0]))
+            return rows.filter(within.has(f"{KEY_PART}0")).select(*key, *select)
+        return rows.select(*key, *select).filter(within.has(self._keys[0]))
+
+    def _key_of(self, entry: Entry, names: Sequence[str]) -> list[pl.Expr]:
+        if not self._is_key_of(entry):
+            return self._other_key(entry, names)
+        return [
+            pl.col(f"{KEY_PART}{n}").cast(pl.String).alias(key) for n, key in enumerate(self._keys)
+        ]
 
     def _is_key_of(self, entry: Entry) -> bool:
-        return entry.match_on in (None, self._match_columns)
+        """Whether the keys of an entry are those of today: of the same columns, spelled alike."""
+        return (entry.match_on, entry.spelling) in (
+            (None, None),
+            (self._match_columns, self._rules),
+        )
 
     def _other_key(self, entry: Entry, names: Iterable[str]) -> list[pl.Expr]:
         """Today's match columns where an entry was recorded with others: null unless every part
         was recorded and is not empty."""
+        recorded = entry.match_on or self._match_columns
         names, parts = {*names}, []
         for column in self._match_columns:
-            if column in (entry.match_on or ()):
-                place = (entry.match_on or ()).index(column)
-                parts.append(pl.col(f"{KEY_PART}{place}").cast(pl.String))
+            if column in recorded:
+                part = pl.col(f"{KEY_PART}{recorded.index(column)}").cast(pl.String)
+                parts.append(normalise(part, column, self._country))
             elif column in names:
-                parts.append(normalise(pl.col(column).cast(pl.String).fill_null(""), column))
+                part = pl.col(column).cast(pl.String).fill_null("")
+                parts.append(normalise(part, column, self._country))
             else:
                 return [pl.lit(None, pl.String).alias(key) for key in self._keys]
         known = pl.all_horizontal(part != "" for part in parts)
@@ -160,7 +178,7 @@ class StatementReader:
             if ended is not None:
                 bits &= ~claims.select(RECORD).join(ended, RECORD, how="left")["bits"].fill_null(0)
             frame = claims.select(
-                *self._key_of_claims(counted.entry, claims.columns),
+                *self._key_of(counted.entry, claims.columns),
                 pl.col(UPDATED_US).alias("us"),
                 pl.lit(bits).alias("permissions"),
                 *(
@@ -171,14 +189,6 @@ class StatementReader:
             timed = with_times(frame, counted.entry.stamp, counted.entry.zone, counted.reread_in)
             frames.append(timed.select(self._empty.claims.columns))
         return pl.concat(frames)
-
-    def _key_of_claims(self, entry: Entry, names: Sequence[str]) -> list[pl.Expr]:
-        if self._is_key_of(entry):
-            return [
-                pl.col(f"{KEY_PART}{n}").cast(pl.String).alias(key)
-                for n, key in enumerate(self._keys)
-            ]
-        return self._other_key(entry, names)
 
 
 def with_times(
@@ -216,6 +226,7 @@ def carried(
     ledger: ListLedger,
     source: ListExports | None,
     match_columns: Sequence[str],
+    country: str | None,
 ) -> Carried:
     """What the current snapshot holds of a list.
 
@@ -228,7 +239,7 @@ def carried(
     counting = {counted.entry.name for counted in ledger.entries}
     usable = (
         current is not None
-        and held.get("match_on") == [*match_columns]
+        and held.get("keys") == [*match_columns, rules(country)]
         and all(identity in identities for identity in held["entries"])
         and counting.issuperset(held["beside"])
     )
@@ -247,13 +258,14 @@ def covered(
     ledgers: Iterable[ListLedger],
     sources: Mapping[str, ListExports],
     match_columns: Sequence[str],
+    country: str | None,
 ) -> dict[str, Any]:
     """What the manifest says of `people` and `addresses`: see `carried`."""
     found = {}
     for ledger in ledgers:
         beside = in_rows(sources.get(ledger.name))
         found[ledger.name] = {
-            "match_on": [*match_columns],
+            "keys": [*match_columns, rules(country)],
             "entries": [c.identity for c in ledger.entries if c.entry.name not in beside],
             "beside": sorted(beside),
         }

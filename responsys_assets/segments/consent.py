@@ -12,6 +12,7 @@ import polars as pl
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ConfigError, LakeError
 from responsys_assets.lake.snapshots import Snapshot
+from responsys_assets.normalise import normalise
 from responsys_assets.segments.profiles import ProfileValues, profile_files
 from responsys_assets.segments.sql import identifier
 from responsys_assets.system_columns import CHANNELS, Channel
@@ -69,8 +70,9 @@ def channel_exclusions(
     channel = CHANNELS[name]
     _require_columns(project, segment, channel, columns)
     files = profile_files(profiles)
-    closed = _closed_addresses(profiles, name)
-    addresses = ProfileValues.read(files, channel.address)
+    # once more: the profiles may be older than the normaliser, or than the account's country
+    closed = normalise(_closed_addresses(profiles, name), channel.address, project.country)
+    addresses = ProfileValues.read(files, channel.address, project.country)
     conditions = [(PERMISSION, f"{identifier(channel.permission)} IS DISTINCT FROM 'I'")]
     used = [channel.permission, channel.address]
     if channel.deliverability in columns:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import polars as pl
+import pyarrow as pa
 
 from responsys_assets.errors import LakeError
 from responsys_assets.lake.lake import Lake
@@ -56,17 +58,38 @@ class ProfileValues:
     rows: pl.DataFrame
 
     @classmethod
-    def read(cls, profiles: Sequence[Path], column: str) -> ProfileValues:
+    def read(cls, profiles: Sequence[Path], column: str, country: str | None) -> ProfileValues:
         """The column of these files."""
         values = pl.scan_parquet(list(profiles), glob=False).select(pl.col(column).alias("value"))
         rows = values.collect()
-        return cls(rows.with_columns(normalise(rows["value"], column).alias("normal")))
+        return cls(rows.with_columns(normalise(rows["value"], column, country).alias("normal")))
 
     def like(self, normalised: pl.Series) -> pl.DataFrame:
         """The distinct values (column `value`) that normalise to one of `normalised`."""
         wanted = normalised.alias("normal").to_frame().lazy()
         rows = self.rows.lazy().join(wanted, on="normal", how="semi")
         return rows.select("value").unique().collect()
+
+    def of_domains(self, domains: Collection[str]) -> pl.DataFrame:
+        """The distinct values that are addresses of one of these domains."""
+        if not domains:
+            return self.rows.select("value").clear()
+        domain = self.rows["normal"].str.extract("@([^@]*)$")
+        chosen = domain.is_in([*domains])
+        return self.rows.filter(chosen).select("value").unique()
+
+    def hashed(self, hashes: Collection[str]) -> pl.DataFrame:
+        """The distinct values with one of these MD5 or SHA-256 hashes of what they normalise to."""
+        if not hashes:
+            return self.rows.select("value").clear()
+        with duckdb.connect(":memory:") as connection:
+            connection.register("people", self.rows.to_arrow())
+            connection.register("hashes", pa.table({"hash": sorted(hashes)}))
+            people = connection.sql(
+                "SELECT DISTINCT value FROM people SEMI JOIN hashes "
+                "ON hash IN (md5(normal), sha256(normal))"
+            )
+            return self.rows.select("value").clear().vstack(people.pl())
 
 
 def _type_of(kind: pl.DataType) -> str:

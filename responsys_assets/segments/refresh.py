@@ -21,6 +21,7 @@ from responsys_assets.errors import ConfigError
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.publish import Workspace
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore, digest
+from responsys_assets.normalise import rules
 from responsys_assets.progress import SILENT, Progress
 from responsys_assets.segments import engine
 from responsys_assets.segments.bound import bind, failed, unknown_column
@@ -39,7 +40,7 @@ from responsys_assets.segments.suppressions import (
 )
 from responsys_assets.system_columns import DELIVERABILITY_COLUMNS, PERMISSION_COLUMNS
 
-CODE = "segments/1"
+CODE = "segments/2"
 PART = "part-0.parquet"
 KEYS = "keys"
 _MATCHED = "__matched__"
@@ -100,6 +101,7 @@ def segment_inputs(
         "suppressions": [entry.as_input() for entry in suppressions],
         "segment": segment.model_dump(mode="json"),
         "match_on": list(project.config.profiles.match_columns),
+        "normaliser": rules(project.country),
         "timezone": project.config.account.timezone,
         "today": project.today().isoformat() if uses_today else None,
     }

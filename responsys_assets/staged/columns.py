@@ -55,13 +55,16 @@ class Layout:
     match: tuple[int, ...]
     updated_at: int | None
     channels: tuple[tuple[Channel, int, int | None], ...]  # permission column, address column
+    country: str | None  # of mobile numbers without a calling code
 
     @property
     def key_names(self) -> list[str]:
         return [f"{KEY_PART}{number}" for number in range(len(self.match))]
 
 
-def layout_of(names: Sequence[str], source: ProfileList, match_on: Sequence[str]) -> Layout:
+def layout_of(
+    names: Sequence[str], source: ProfileList, match_on: Sequence[str], country: str | None
+) -> Layout:
     """The layout of a file with these column names, in its order.
 
     Raises:
@@ -91,6 +94,7 @@ def layout_of(names: Sequence[str], source: ProfileList, match_on: Sequence[str]
             for channel in CHANNELS.values()
             if channel.permission in place
         ),
+        country=country,
     )
 
 

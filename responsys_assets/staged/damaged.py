@@ -93,13 +93,13 @@ def _holds(
         layout,
         records,
         [
-            normalise(key, layout.columns[index].name)
+            normalise(key, layout.columns[index].name, layout.country)
             for key, index in zip(keys, layout.match, strict=True)
         ],
         pl.repeat(None, len(records), dtype=pl.Int64, eager=True),
         permissions=[normalise_permission(said) for said in permissions],
         addresses=[
-            normalise(address, channel.address)
+            normalise(address, channel.address, layout.country)
             for address, (channel, _, _) in zip(addresses, layout.channels, strict=True)
         ],
     )

@@ -84,7 +84,10 @@ def judge_rows(fields: Fields, reading: Reading) -> Rows:
         future = (found.values > micros(reading.stamp) + DAY).fill_null(value=False)
         note(future, "updated_at_in_future", index)
         updated = found.values.set(future, None)
-    keys = [normalise(fields.series(index), layout.columns[index].name) for index in layout.match]
+    keys = [
+        normalise(fields.series(index), layout.columns[index].name, layout.country)
+        for index in layout.match
+    ]
     for index, key in zip(layout.match, keys, strict=True):
         note(key == "", NO_KEY, index)
     typed = {index: found.values for index, found in casts.items()}
@@ -109,7 +112,7 @@ def _moments(fields: Fields, casts: dict[int, Cast], index: int, reading: Readin
 
 def holds_of(rows: Rows, records: pl.Series, reading: Reading) -> pl.DataFrame:
     """What rejected well-formed records say; `records` are their ordinals."""
-    channels = reading.layout.channels
+    channels, country = reading.layout.channels, reading.layout.country
     nothing = pl.repeat("", len(records), dtype=pl.String, eager=True)
     return holds_frame(
         reading.layout,
@@ -118,7 +121,9 @@ def holds_of(rows: Rows, records: pl.Series, reading: Reading) -> pl.DataFrame:
         rows.updated,
         permissions=[normalise_permission(rows.fields.series(index)) for _, index, _ in channels],
         addresses=[
-            nothing if index is None else normalise(rows.fields.series(index), channel.address)
+            nothing
+            if index is None
+            else normalise(rows.fields.series(index), channel.address, country)
             for channel, _, index in channels
         ],
     )

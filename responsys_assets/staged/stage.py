@@ -22,6 +22,7 @@ from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.parquet import ParquetFile
 from responsys_assets.lake.publish import Workspace, disk_errors
 from responsys_assets.lake.receipts import Outcome
+from responsys_assets.normalise import rules
 from responsys_assets.pgp.decrypt import decrypting
 from responsys_assets.progress import Advance, Progress
 from responsys_assets.staged.blocks import Block, read_blocks
@@ -165,10 +166,10 @@ class _Staging:
         names, blank, begin = [*source.columns], 0, 0
         if source.header:
             names, blank, begin = read_header(head, dialect)
-        layout = layout_of(names, source, self._project.config.profiles.match_columns)
-        reading = Reading(
-            source, layout, dialect, charset, self._project.zone, export.file, export.stamp
-        )
+        project = self._project
+        match_on = project.config.profiles.match_columns
+        layout = layout_of(names, source, match_on, project.country)
+        reading = Reading(source, layout, dialect, charset, project.zone, export.file, export.stamp)
         position = Position(
             byte=first.skipped + int(charset.offsets(first.text, np.array([begin], np.int32))[0]),
             line=1 + head.count(bytes([dialect.newline]), 0, begin),
@@ -255,6 +256,7 @@ class _Staging:
             evidence=export.evidence,
             edition=export.next_edition,
             match_on=self._project.config.profiles.match_columns,
+            spelling=rules(self._project.country),
             decided_at=self._project.now(),
         )
 

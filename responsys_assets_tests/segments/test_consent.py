@@ -25,7 +25,7 @@ from responsys_assets_tests.segments.small_lake import (
     ticking,
 )
 
-CLOSED = {"email": ["shut@example.com"], "mobile": ["49151"], "postal": ["Shut Lane 1"]}
+CLOSED = {"email": ["shut@example.com"], "mobile": ["49151"], "postal": ["shut lane 1"]}
 ADDRESSES = {
     "email": ["", "  ", "a@example.com", " Shut@Example.com ", "gone@example.com"],
     "mobile": ["", "-", "+49 151", "49 152"],
@@ -34,7 +34,7 @@ ADDRESSES = {
 NORMALISED: dict[str, Callable[[str], str]] = {
     "email": lambda text: text.strip().lower(),
     "mobile": lambda text: "".join(c for c in text if c in "0123456789"),
-    "postal": lambda text: text.strip(),
+    "postal": lambda text: text.strip().lower(),
 }
 SUPPRESSED = "gone@example.com"
 

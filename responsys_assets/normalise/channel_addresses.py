@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 
 import polars as pl
 
-from responsys_assets.normalise import normalise
+from responsys_assets.normalise.values import normalise
 from responsys_assets.system_columns import Channel
 
 _BETWEEN = "\x1f"  # the normaliser removes it from every part
@@ -32,13 +32,13 @@ def address_as_sent(
     return pl.concat_str(bare, separator=_BETWEEN)
 
 
-def normalise_addresses(addresses: pl.Series, channel: Channel) -> pl.Series:
+def normalise_addresses(addresses: pl.Series, channel: Channel, country: str | None) -> pl.Series:
     """Addresses as they are compared; empty where the column `channel.address` is."""
     if len(channel.address_parts) == 1:
-        return normalise(addresses, channel.address)
+        return normalise(addresses, channel.address, country)
     split = addresses.str.split(_BETWEEN)
     parts = [
-        normalise(split.list.get(place, null_on_oob=True).fill_null(""), name)
+        normalise(split.list.get(place, null_on_oob=True).fill_null(""), name, country)
         for place, name in enumerate(channel.address_parts)
     ]
     street = parts[0] != ""
