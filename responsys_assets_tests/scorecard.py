@@ -64,6 +64,7 @@ FAULTS = {
     39: "a run worker killed",
     40: "Dagster's storage deleted or garbled",
     41: "the UI: foreign hosts, read-only",
+    44: "change: settings, keys, headers, lists, zones, match key; lake lost in part",
 }
 
 _Test = TypeVar("_Test", bound=Callable[..., Any])
