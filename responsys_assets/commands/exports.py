@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from rich.console import Console
@@ -20,10 +20,12 @@ from responsys_assets.commands.terminal import table
 from responsys_assets.config.project import Project
 from responsys_assets.consent.entries import Forgotten, ledger_lists, note
 from responsys_assets.errors import ConfigError
-from responsys_assets.ingest import ExportReport
 from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.receipts import Action, Outcome, Verdict
 from responsys_assets.lake.retention import list_names
+
+if TYPE_CHECKING:  # it brings the engines
+    from responsys_assets.ingest import ExportReport
 
 _NEXT = {
     "accept": "the next sync takes it as it is",

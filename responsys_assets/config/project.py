@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 from responsys_assets.config.models import Config, ProfileList
 from responsys_assets.errors import ConfigError
-from responsys_assets.normalise import rules
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -95,6 +94,9 @@ class Project:
 
     def staging_document(self, name: str) -> dict[str, Any]:
         """All that decides how an export of this list is read and judged, by setting."""
+        # the engine is loaded by those who stage, and not by whoever reads the configuration
+        from responsys_assets.normalise import rules  # noqa: PLC0415
+
         source = self.list_config(name).model_dump(
             mode="json",
             include={

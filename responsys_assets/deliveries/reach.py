@@ -139,6 +139,7 @@ class Reach:
         match = self._match(plan)
         if self._channel == "none" or not match:
             return keys
-        left = opted_out_without_profile(self.source.profiles, CHANNELS[self._channel])
+        match_on = self.project.config.profiles.match_columns
+        left = opted_out_without_profile(self.source.profiles, CHANNELS[self._channel], match_on)
         ours, theirs = ([name.strip('"') for name in names] for names in zip(*match, strict=True))
         return rows.join(left, left_on=ours, right_on=theirs, how="semi").select(keys.columns)

@@ -185,7 +185,8 @@ def _plain_number(sql: str) -> str:
     digits = f"replace(replace(split_part({text}, 'e', 1), '.', ''), '-', '')"
     exponent = f"CAST(split_part({text}, 'e', 2) AS INTEGER)"
     return (
-        f"CASE WHEN NOT contains({text}, 'e') THEN regexp_replace({text}, '\\.0$', '') "
+        f"CASE WHEN {sql} = 0 THEN '0' "  # there is a negative zero
+        f"WHEN NOT contains({text}, 'e') THEN regexp_replace({text}, '\\.0$', '') "
         f"WHEN {exponent} < 0 THEN {sign} || '0.' || repeat('0', -{exponent} - 1) || "
         f"regexp_replace({digits}, '0+$', '') "
         f"ELSE {sign} || rpad(regexp_replace({digits}, '0+$', ''), {exponent} + 1, '0') END"

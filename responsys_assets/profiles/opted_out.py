@@ -5,6 +5,7 @@ profiles/<snapshot>/opted_out/part-<n>.parquet   the match columns and the bits 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,12 @@ def write_opted_out(
     keys[places].with_columns(bits).write_parquet(path, compression="zstd", compression_level=1)
 
 
-def opted_out_without_profile(profiles: Snapshot, channel: Channel) -> pl.DataFrame:
+def opted_out_without_profile(
+    profiles: Snapshot, channel: Channel, match_columns: Sequence[str]
+) -> pl.DataFrame:
     """The match columns of those who opted out of a channel and have no profile."""
+    nobody = pl.DataFrame(schema=dict.fromkeys(match_columns, pl.String))
     files = [path for path in profiles.files if path.parent == profiles.path / _FOLDER]
-    people = pl.concat(pl.read_parquet(path, glob=False) for path in files)
-    return people.filter(pl.col(_BITS) & channel.opted_out != 0).drop(_BITS)
+    people = (pl.read_parquet(path, glob=False) for path in files)
+    opted_out = (p.filter(pl.col(_BITS) & channel.opted_out != 0).drop(_BITS) for p in people)
+    return pl.concat([nobody, *opted_out])

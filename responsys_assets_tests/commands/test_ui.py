@@ -78,7 +78,7 @@ def test_it_shows_the_project_to_this_machine_alone_and_ends_with_ctrl_c(
     assert ui.url.startswith("http://127.0.0.1:")
     assert ui.code("/server_info", Host="evil.example") == 400
     assert ui.code("/server_info", Origin="http://evil.example") == 403
-    until(lambda: len(ui.ask(ASSETS)["assetsOrError"]["nodes"]) == 5)
+    until(lambda: len(ui.ask(ASSETS)["assetsOrError"]["nodes"]) == 6)
     home = small.folder / ".dagster"
     assert "WatchedRunLauncher" in (home / "dagster.yaml").read_text()
     assert {

@@ -61,7 +61,12 @@ class Company:
                 }
             },
             "deliveries": {
-                "partner": {"segment": "people", "to": "out", "file": "people_{YYYYMMDD}.csv"}
+                "partner": {
+                    "segment": "people",
+                    "to": "out",
+                    "file": "people_{YYYYMMDD}.csv",
+                    "guard": "none",  # a company of three people
+                }
             },
             **self.more,
         }
