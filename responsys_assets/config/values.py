@@ -19,8 +19,6 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
-from responsys_assets.normalise.mobile import numbering
-
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)]
 EnvReference = Annotated[str, StringConstraints(pattern=r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$")]
 
@@ -52,6 +50,9 @@ TimeZoneName = Annotated[str, AfterValidator(_zone)]
 
 
 def _country(value: str) -> str:
+    # loaded with the engine, by those alone who name a country
+    from responsys_assets.normalise.mobile import numbering  # noqa: PLC0415
+
     try:
         numbering(value)
     except ValueError:

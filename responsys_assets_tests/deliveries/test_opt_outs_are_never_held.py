@@ -81,7 +81,8 @@ def test_with_one_file_a_kind_the_removals_are_a_file_of_removals(line: Line) ->
 
 def test_a_closed_or_suppressed_address_is_removed_too(line: Line) -> None:
     columns = ["CUSTOMER_ID_", "EMAIL_ADDRESS_"]
-    line.keys["suppressions"] = [{"file": "s.csv", "column": "EMAIL_ADDRESS_"}]
+    entry = {"file": "s.csv", "column": "EMAIL_ADDRESS_", "min_entries": 0}
+    line.keys["suppressions"] = [entry]
     (line.folder / "s.csv").write_text("EMAIL_ADDRESS_\n")
     changes(line, segment={**SEGMENT, "columns": columns})
     receiver = Believer(line.outbox)
@@ -100,7 +101,8 @@ def test_a_closed_or_suppressed_address_is_removed_too(line: Line) -> None:
 
 
 def test_of_deliveries_without_a_channel_the_suppressed_are_removed(line: Line) -> None:
-    line.keys["suppressions"] = [{"file": "s.csv", "column": "EMAIL_ADDRESS_"}]
+    entry = {"file": "s.csv", "column": "EMAIL_ADDRESS_", "min_entries": 0}
+    line.keys["suppressions"] = [entry]
     (line.folder / "s.csv").write_text("EMAIL_ADDRESS_\n")
     for source, keys in (("profiles", {"channel": "none"}), ("gold", {})):
         (line.folder / "s.csv").write_text("EMAIL_ADDRESS_\n")
