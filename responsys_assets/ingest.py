@@ -286,8 +286,11 @@ def _not_here(
 
 
 def _still_waits(export: Export, shown: set[tuple[str, int, float]]) -> bool:
-    """Held or failed, and still on the server: once it has gone, `status` alone shows it."""
+    """Held or failed, and still on the server: once it has gone, `status` alone shows it. A
+    reading of an accepted export that fails waits for the settings, wherever the file is."""
     if not export.waits_for_person:
         return False
+    if export.accepted:  # it is today's settings that do not fit
+        return True
     data = export.arrival.data
     return (data.name, data.size, data.mtime) in shown

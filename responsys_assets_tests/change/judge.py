@@ -218,12 +218,14 @@ class Judge:
                     "unreached", f"{sorted(lost)} may be mailed and are not in segment {name}"
                 )
 
-    def _check_person(self, row: Mapping[str, str], forbidden: Forbidden, where: str) -> None:
+    def _check_person(
+        self, row: Mapping[str, str], forbidden: Forbidden, where: str, *, opt_in: bool = True
+    ) -> None:
         world = self.world
         who, address = tidy(row[world.match_on], world.match_on), tidy(row[EMAIL], EMAIL)
         if why := forbidden.why(who, address):
             raise BrokenLawError("opted out", f"{who} at {address} is in {where}, but {why}")
-        if not self.oracle.opted_in(world.match_on, who, world.lists):
+        if opt_in and not self.oracle.opted_in(world.match_on, who, world.lists):
             raise BrokenLawError("no opt-in", f"{who} is in {where}, but no list says I")
 
     def _check_receivers(self, forbidden: Forbidden, done: Synced) -> None:
@@ -242,7 +244,9 @@ class Judge:
             guarded = state == "held" and reason == "guard" and config.get("mode") == "changes"
             if len(self.keys) == 1 and (state in SETTLED or guarded):
                 for person in self.receivers[place].active.values():
-                    self._check_person(person, forbidden, f"what {name}'s receiver believes")
+                    # a guard holds people who only left the lists, and no opt-out
+                    where = f"what {name}'s receiver believes"
+                    self._check_person(person, forbidden, where, opt_in=not guarded)
                 self._check_reached(name, self.receivers[place], state)
 
     def _check_reached(self, name: str, receiver: Receiver, state: str) -> None:
