@@ -240,7 +240,12 @@ class World:
         if found is None:
             found = load(self._file, self._environment)
             self._loaded = (text, found)
-        return replace(found, now=lambda: self.now)
+        return replace(found, now=self._tick)
+
+    def _tick(self) -> dt.datetime:
+        """A clock that never shows one time twice: snapshots are ordered by it."""
+        self.now += dt.timedelta(microseconds=1)
+        return self.now
 
     def sync(self) -> Synced:
         """One sync."""
