@@ -48,7 +48,9 @@ def rereadings(
     project: Project, lake: Lake, exports: Mapping[str, Sequence[Export]]
 ) -> list[Rereading]:
     """What the configuration as it is now will have read anew of these exports, by list."""
-    lists = (_rereading(project, lake, name, known) for name, known in exports.items())
+    lists = (
+        _rereading(project, lake, name, exports.get(name, ())) for name in project.config.lists
+    )
     return [rereading for rereading in lists if rereading]
 
 

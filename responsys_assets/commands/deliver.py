@@ -20,12 +20,14 @@ from responsys_assets.commands.cli import (
 )
 from responsys_assets.commands.terminal import table
 from responsys_assets.config.project import Project
+from responsys_assets.consent.refresh import known_exports
 from responsys_assets.deliveries.deliver import deliver
 from responsys_assets.deliveries.plan import plan
 from responsys_assets.deliveries.plans import Plans
 from responsys_assets.deliveries.receivers import Received, Receivers
 from responsys_assets.deliveries.send import Release
 from responsys_assets.deliveries.states import DeliveryResult
+from responsys_assets.edits import rereadings
 from responsys_assets.errors import ConfigError, ExitCode
 from responsys_assets.lake.lake import Lake
 from responsys_assets.profiles import refresh as profiles
@@ -144,6 +146,7 @@ def _shown(project: Project, lake: Lake, result: DeliveryResult) -> None:
 
 def _reply(project: Project, lake: Lake, results: Sequence[DeliveryResult]) -> Reply:
     left = Receivers(project, lake).left()
+    anew = rereadings(project, lake, known_exports(lake))
     document: dict[str, Any] = {
         "deliveries": {
             result.name: {
@@ -154,6 +157,7 @@ def _reply(project: Project, lake: Lake, results: Sequence[DeliveryResult]) -> R
             for result in results
         },
         "left_receivers": [each.as_json() for each in left],
+        "read_anew": {each.list_name: each.as_json() for each in anew},
     }
 
     def show(console: Console) -> None:
@@ -166,6 +170,8 @@ def _reply(project: Project, lake: Lake, results: Sequence[DeliveryResult]) -> R
             if result.state in ("planned", "held") and result.snapshot:
                 console.print(f"{result.name}: the files are in {result.snapshot.path / 'files'}")
         show_left(console, left)
+        for each in anew:
+            console.print(f"This is without an edit of the settings: {each}.")
 
     held = any(result.state == "held" for result in results)
     return Reply(document, show, ExitCode.WAITING if held else ExitCode.DONE)

@@ -42,12 +42,18 @@ def test_a_setting_that_makes_a_reading_fail_changes_nothing_but_its_own_report(
     assert "stays in force" in company("exports", "core").out
 
 
-def test_doctor_says_before_a_sync_what_an_edit_will_have_read_anew(company: Company) -> None:
+def test_doctor_and_plan_say_before_a_sync_what_an_edit_will_have_read_anew(company: Company) -> None:
     company.edit("core", delimiter=";")
     findings = company("doctor", "--json").json["checks"]
     notes = [finding for finding in findings if finding["check"] == "settings"]
     assert [note["subject"] for note in notes] == ["core"]
     assert "1 export of core anew (delimiter changed)" in notes[0]["detail"]
+    plan = company("plan", "--json").json
+    assert plan["read_anew"]["core"] == {
+        "changed": ["delimiter"],
+        "anew": ["CORE_20260102.csv"],
+        "kept": [],
+    }
 
 
 def test_a_count_that_becomes_required_holds_the_reading_and_not_the_export(
