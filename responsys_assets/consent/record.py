@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import polars as pl
 import pyarrow as pa
@@ -38,10 +39,24 @@ def record_all(lake: Lake, exports: Iterable[Export], now: Callable[[], dt.datet
             continue
         if export.withdrawn and not export.parquet.is_file():
             continue
-        with lake.workspace() as workspace:
+        with lake.workspace() as workspace, _readable(export):
             _record(lake, workspace, export, outcome, now())
         count += 1
     return count
+
+
+@contextmanager
+def _readable(export: Export) -> Iterator[None]:
+    """A staged file that cannot be read in our own words: the engine's may hold records."""
+    try:
+        yield
+    except (OSError, pa.ArrowException):
+        raise LakeError(
+            "staged_unreadable",
+            f"a staged file of {export.file} cannot be read, so what it says of consent is not "
+            f"known; {export.remedy}",
+            file=str(export.parquet),
+        ) from None
 
 
 def speaking(lake: Lake, exports: Sequence[Export]) -> bool:

@@ -11,7 +11,16 @@ from responsys_assets_tests.change.company import WHERES
 from responsys_assets_tests.change.oracle import Accepted, Forbidden, Oracle
 from responsys_assets_tests.change.reading import EMAIL, KEY, read, tidy
 from responsys_assets_tests.change.receiver import Receiver
-from responsys_assets_tests.change.steps import Decide, History, Lose, Restore, Send, Step, Sync
+from responsys_assets_tests.change.steps import (
+    Decide,
+    History,
+    Lose,
+    Release,
+    Restore,
+    Send,
+    Step,
+    Sync,
+)
 from responsys_assets_tests.change.world import Synced, World
 from responsys_assets_tests.conftest import PgpKeys
 
@@ -98,6 +107,8 @@ class Judge:
             match step:
                 case Decide():
                     self._decide(step)
+                case Release():
+                    self._look()  # it was sent before whatever the next sync accepts
                 case Lose() | Restore():
                     self._damaged(step)
 
@@ -227,6 +238,11 @@ class Judge:
             raise BrokenLawError("opted out", f"{who} at {address} is in {where}, but {why}")
         if opt_in and not self.oracle.opted_in(world.match_on, who, world.lists):
             raise BrokenLawError("no opt-in", f"{who} is in {where}, but no list says I")
+
+    def _look(self) -> None:
+        """The receivers take what is there."""
+        for receiver in self.receivers.values():
+            receiver.look()
 
     def _check_receivers(self, forbidden: Forbidden, done: Synced) -> None:
         current = set()

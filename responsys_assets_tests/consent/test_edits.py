@@ -42,7 +42,9 @@ def test_a_setting_that_makes_a_reading_fail_changes_nothing_but_its_own_report(
     assert "stays in force" in company("exports", "core").out
 
 
-def test_doctor_and_plan_say_before_a_sync_what_an_edit_will_have_read_anew(company: Company) -> None:
+def test_doctor_and_plan_say_before_a_sync_what_an_edit_will_have_read_anew(
+    company: Company,
+) -> None:
     company.edit("core", delimiter=";")
     findings = company("doctor", "--json").json["checks"]
     notes = [finding for finding in findings if finding["check"] == "settings"]

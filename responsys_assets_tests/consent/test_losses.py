@@ -157,3 +157,15 @@ def test_a_postal_opt_out_closes_its_address_and_not_the_street_in_every_city(
     company.configure(segments={"people": segment})
     assert company.sync().code == 0
     assert company.people() == {"K3"}
+
+
+def test_a_staged_file_that_is_lost_before_it_was_recorded_comes_back_by_a_retry(
+    company: Company,
+) -> None:
+    lose(company, "consent/core")
+    (staged,) = (company.folder / "lake/staged/core").rglob("*.parquet")
+    staged.write_bytes(b"PAR1")
+    assert company.sync().error["code"] == "staged_unreadable"
+    company.decide("exports", "core", "retry", "CORE_20260102.csv")
+    assert company.sync().code == 0
+    assert company.people() == {"K2", "K3"}

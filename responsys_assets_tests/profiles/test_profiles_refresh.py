@@ -151,9 +151,9 @@ def test_many_profiles_make_several_files_with_the_same_rows(
     later = replace(project, now=lambda: NOW + dt.timedelta(hours=1))
     parts, _ = refresh(later, lake, SILENT)
     assert sorted(n for n in hashes(parts) if n.startswith("part")) == [
-        "part-00.parquet",
-        "part-01.parquet",
-        "part-02.parquet",
+        "part-00000.parquet",
+        "part-00001.parquet",
+        "part-00002.parquet",
     ]
     assert profiles_of(parts) == profiles_of(whole)
 
