@@ -257,7 +257,7 @@ def stage_all(
     with lake.writing(progress.say):
         known = read_exports(lake, list_name)
         # on record before another reading may take its place
-        record_all(lake, known, project.now)
+        record_all(lake, known, project.now, if_readable=True)
         drop_superseded(
             replace(export, refused=None) if export.is_moot(settings) else export
             for export in known

@@ -21,10 +21,17 @@ from responsys_assets.staged.columns import KEY_PART, PERMISSIONS, RECORD, UPDAT
 from responsys_assets.system_columns import CHANNELS, IDENTIFYING, PERMISSION_COLUMNS
 
 
-def record_all(lake: Lake, exports: Iterable[Export], now: Callable[[], dt.datetime]) -> int:
+def record_all(
+    lake: Lake,
+    exports: Iterable[Export],
+    now: Callable[[], dt.datetime],
+    *,
+    if_readable: bool = False,
+) -> int:
     """Record the accepted readings of a list that are not in the ledger yet; returns how many.
 
     A list whose exports have no permission column says nothing of consent and has no ledger.
+    `if_readable` leaves out readings whose staged file is lost, for they are to be read anew.
 
     Raises:
         LakeError: if a staged file is missing or the lake cannot be written.
@@ -39,9 +46,14 @@ def record_all(lake: Lake, exports: Iterable[Export], now: Callable[[], dt.datet
             continue
         if export.withdrawn and not export.parquet.is_file():
             continue
-        with lake.workspace() as workspace, _readable(export):
-            _record(lake, workspace, export, outcome, now())
-        count += 1
+        try:
+            with lake.workspace() as workspace, _readable(export):
+                _record(lake, workspace, export, outcome, now())
+        except LakeError as error:
+            if not if_readable or error.code not in ("staged_missing", "staged_unreadable"):
+                raise
+        else:
+            count += 1
     return count
 
 
