@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from responsys_assets.config.project import Project
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
+from responsys_assets.lake.settings import changed_settings
 
 
 @dataclass(frozen=True)
@@ -69,24 +69,9 @@ def _rereading(
     kept = [export.file for export in other if not export.ciphertext.exists()]
     if not anew and not kept:
         return None
-    changed = _changed(lake, other, project.staging_document(name))
-    return Rereading(name, tuple(changed), tuple(anew), tuple(kept))
-
-
-def _changed(lake: Lake, exports: Iterable[Export], now: Mapping[str, Any]) -> list[str]:
-    """The settings in which readings differ from today's."""
-    today, names = _flat(json.loads(json.dumps(now))), set()
-    for digest in {export.outcome.settings for export in exports if export.outcome}:
-        path = lake.settings(digest)
-        if path.is_file():
-            then = _flat(json.loads(path.read_bytes()))
-            names |= {key for key in {*today, *then} if today.get(key) != then.get(key)}
-    return sorted(names)
-
-
-def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by name, those of the list among the others."""
-    return {**document.get("list", {}), **{k: v for k, v in document.items() if k != "list"}}
+    digests = {export.outcome.settings for export in other if export.outcome}
+    changed = {key for digest in digests for key in changed_settings(project, lake, name, digest)}
+    return Rereading(name, tuple(sorted(changed)), tuple(anew), tuple(kept))
 
 
 def _exports(files: Sequence[str]) -> str:

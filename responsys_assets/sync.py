@@ -5,7 +5,8 @@ Every step asks the lake what is done and does the rest, so it may be run again 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from responsys_assets.deliveries import deliver as deliveries
 from responsys_assets.deliveries.plan import plan
 from responsys_assets.deliveries.source import delivery_config
 from responsys_assets.deliveries.states import DeliveryResult
-from responsys_assets.errors import ExitCode, LakeError
+from responsys_assets.errors import ExitCode, LakeError, ResponsysError
 from responsys_assets.ingest import ListReport, ingest
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.retention import prune
@@ -31,6 +32,7 @@ class SyncResult:
 
     `waits`: why nothing is selected and sent from the profiles there are. `former_lists`: lists
     that left the configuration and still close what they closed, with opt-outs they stated last.
+    `errors`: segments and deliveries that failed, by asset; they keep no other from its turn.
     """
 
     lists: dict[str, ListReport]
@@ -39,7 +41,18 @@ class SyncResult:
     former_lists: dict[str, int] = field(default_factory=dict)
     segments: dict[str, Snapshot] = field(default_factory=dict)
     deliveries: dict[str, DeliveryResult] = field(default_factory=dict)
+    errors: dict[str, ResponsysError] = field(default_factory=dict)
     changed: bool = False
+
+    @contextmanager
+    def collected(self, asset: str) -> Iterator[None]:
+        """An error of one asset is kept and stops nothing else; a fault of the lake stops all."""
+        try:
+            yield
+        except LakeError:
+            raise
+        except ResponsysError as error:
+            self.errors[asset] = error
 
     @property
     def exit_code(self) -> ExitCode:
@@ -47,6 +60,8 @@ class SyncResult:
         unseen = any(each.error for each in self.lists.values())
         if unseen or any(report.transient for report in reports):
             return ExitCode.FAILED
+        if self.errors:
+            return min(error.exit_code for error in self.errors.values())
         held = any(delivery.state == "held" for delivery in self.deliveries.values())
         if held or self.waits or any(report.waits_for_person for report in reports):
             return ExitCode.WAITING
@@ -64,6 +79,17 @@ class SyncResult:
             "former_lists": self.former_lists,
             "segments": {name: {"rows": found.rows} for name, found in self.segments.items()},
             "deliveries": {name: result.as_json() for name, result in self.deliveries.items()},
+            **self._errors_json(),
+        }
+
+    def _errors_json(self) -> dict[str, Any]:
+        """Every error by its asset, and the worst as `error`, as in any document of a failure."""
+        if not self.errors:
+            return {}
+        worst = min(self.errors.values(), key=lambda error: error.exit_code)
+        return {
+            "error": worst.as_json(),
+            "errors": {asset: error.as_json() for asset, error in self.errors.items()},
         }
 
 
@@ -110,12 +136,16 @@ def _hand_on(
         result.waits = error.message
         return
     for name in project.config.segments:
-        result.segments[name], selected = segments.refresh(project, lake, name, progress)
-        result.changed |= selected
-    for name in project.config.deliveries:
-        done = _deliver(project, lake, name, deliver=deliver, progress=progress)
-        result.deliveries[name] = done
-        result.changed |= done.state == "delivered"
+        with result.collected(f"segments/{name}"):
+            result.segments[name], selected = segments.refresh(project, lake, name, progress)
+            result.changed |= selected
+    for name, delivery in project.config.deliveries.items():
+        if f"segments/{delivery.segment}" in result.errors:
+            continue  # that is all there is to say
+        with result.collected(f"deliveries/{name}"):
+            done = _deliver(project, lake, name, deliver=deliver, progress=progress)
+            result.deliveries[name] = done
+            result.changed |= done.state == "delivered"
 
 
 def deliver_one(

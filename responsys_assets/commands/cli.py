@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,14 @@ from responsys_assets.progress import Progress
 class Reply:
     """What a command has to say: a JSON document, the same for people, and the exit code.
 
-    `afterwards` runs once it has been said.
+    `errors` are parts that failed, for people; `afterwards` runs once it has been said.
     """
 
     document: dict[str, Any]
     show: Callable[[Console], None]
     exit_code: ExitCode = ExitCode.DONE
     afterwards: Callable[[], None] | None = None
+    errors: Sequence[str] = ()
 
 
 @dataclass

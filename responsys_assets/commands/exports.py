@@ -28,12 +28,13 @@ if TYPE_CHECKING:  # it brings the engines
     from responsys_assets.ingest import ExportReport
 
 _NEXT = {
-    "accept": "the next sync takes it as it is",
-    "retry": "the next sync stages it again",
-    "withdraw": "the next sync leaves it out of the profiles; opt-outs in it stay",
-    "forget": "the next sync takes back what the list said of consent",
+    "accept": "accepted; the next sync takes it as it is",
+    "retry": "to be read again by the next sync",
+    "withdraw": "withdrawn; the next sync leaves its rows out of the profiles. Its opt-outs stay "
+    "(--opt-outs drops them, too)",
+    "forget": "forgotten; the next sync drops its opt-ins and opt-outs",
 }
-_ALL_OF_IT = "the next sync leaves it out of the profiles, and takes back what it says of consent"
+_ALL_OF_IT = "withdrawn; the next sync drops its rows, opt-ins and opt-outs"
 _APPLIES = {
     "accept": ("held", "withdrawn"),
     "retry": ("held", "failed", "staged", "withdrawn"),
@@ -44,11 +45,11 @@ _APPLIES = {
 @click.command("exports", cls=Command)
 @click.argument("list_name", metavar="LIST")
 @click.argument(
-    "action", metavar="[accept|retry|withdraw|forget", required=False, type=click.Choice([*_NEXT])
+    "action", metavar="[accept|retry|withdraw|forget]", required=False, type=click.Choice([*_NEXT])
 )
-@click.argument("file", metavar="FILE]", required=False)
+@click.argument("file", metavar="[FILE]", required=False)
 @click.option("--why", metavar="TEXT", help="The reason, kept with the decision.")
-@click.option("--opt-outs", is_flag=True, help="With withdraw: take its opt-outs back, too.")
+@click.option("--opt-outs", is_flag=True, help="With withdraw: drop its opt-outs, too.")
 @pass_state
 def exports_command(
     state: State,
@@ -58,10 +59,12 @@ def exports_command(
     why: str | None,
     opt_outs: bool,
 ) -> Reply:
-    """Exports of a list and their states; or accept, retry or withdraw one of them.
+    """Exports of a list and their states; or a decision about one of them.
 
-    FILE is the name of the data file. `forget` takes back all that a list said of consent that
-    is no longer in the configuration. The decision is kept as a receipt: who, when, why.
+    accept FILE takes a held export as it is. retry FILE reads it again. withdraw FILE removes
+    its rows from the profiles and keeps its opt-outs. forget (no FILE) drops every opt-in and
+    opt-out of a list that is no longer in the configuration. FILE is the name of the data file.
+    The decision is kept as a receipt: who, when, why.
     """
     project = state.project()
     known = [*project.config.lists, *list_names(lake_of(project)), *ledger_lists(lake_of(project))]
@@ -73,6 +76,12 @@ def exports_command(
     if not why or not why.strip():
         raise ConfigError("usage", f"{action} needs --why TEXT")
     if action == "forget":
+        if file is not None:
+            raise ConfigError(
+                "usage",
+                "forget takes no FILE: it takes back all that the list said; for one export use "
+                f"`responsys exports {list_name} withdraw {file} --opt-outs`",
+            )
         return _forget(project, list_name, why.strip())
     if file is None:
         raise ConfigError("usage", f"{action} needs the name of a file and --why TEXT")
@@ -213,7 +222,7 @@ def _decide(
         "receipt": str(path),
     }
     then = _ALL_OF_IT if opt_outs else _NEXT[action]
-    return Reply(document, lambda console: console.print(f"{file}: {action}; {then}."))
+    return Reply(document, lambda console: console.print(f"{file}: {then}."))
 
 
 def _named(
@@ -231,7 +240,8 @@ def _named(
             "unknown_file", f"list {list_name} has no export {file}; its exports are {known}"
         )
     for export in reversed(named):
-        if export.state in states:
+        refused = action == "accept" and export.waits_for_person  # a newer reading of it
+        if export.state in states or refused:
             return export
     allowed = " or ".join(states)
     raise ConfigError(

@@ -104,6 +104,8 @@ def _say(reply: Reply, as_json: bool) -> None:
     else:
         reply.show(console(sys.stdout))
     sys.stdout.flush()
+    for error in () if as_json else reply.errors:
+        sys.stderr.write(f"responsys: {' '.join(error.split())}\n")
 
 
 def _explained(error: Exception) -> ResponsysError:

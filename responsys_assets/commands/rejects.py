@@ -24,6 +24,7 @@ from responsys_assets.config.project import Project
 from responsys_assets.consent.entries import Settled, note
 from responsys_assets.errors import ConfigError
 from responsys_assets.lake.exports import Export, read_exports
+from responsys_assets.staged.columns import RECORD
 
 _SHOWN = 500  # a terminal is no place for more; --json gives all
 _FIELDS = ("record", "byte", "line", "reason", "column", "detail")
@@ -33,8 +34,8 @@ _FIELDS = ("record", "byte", "line", "reason", "column", "detail")
 @click.argument("list_name", metavar="LIST")
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Only this day's exports.")
 @click.option("--raw", is_flag=True, help="Also the records' text: personal data.")
-@click.option("--settle", metavar="FILE", help="End what rejected records of FILE claim.")
-@click.option("--record", "records", type=int, multiple=True, help="Settle this record only.")
+@click.option("--settle", metavar="FILE", help="Stop counting FILE's rejects as opt-outs.")
+@click.option("--record", "records", type=int, multiple=True, help="Settle only this record.")
 @click.option("--why", metavar="TEXT", help="The reason, kept with the decision.")
 @pass_state
 def rejects_command(
@@ -49,8 +50,8 @@ def rejects_command(
 ) -> Reply:
     """Rejected records with reason, record, byte and line.
 
-    A rejected record that may have been an opt-out counts as one, and closes the addresses that
-    it names. --settle ends that, once you know what the record says; it is kept as a receipt.
+    A rejected record that may have been an opt-out counts as one, and closes the addresses in it.
+    --settle ends that, once you know what the record says. It is kept as a receipt.
     """
     project = state.project()
     known_name("list", list_name, [*project.config.lists])
@@ -94,6 +95,7 @@ def _settle(
                 f"list {list_name} has no accepted export {file}; see `responsys exports "
                 f"{list_name}`",
             )
+        _require_rejects(named[-1], file, records)
         decision = Settled(
             export_id=named[-1].export_id,
             records=records,
@@ -102,7 +104,7 @@ def _settle(
             why=why,
         )
         path = note(lake, list_name, decision)
-    what = f"{len(records)} records" if records else "all rejected records"
+    what = f"records {', '.join(map(str, records))}" if records else "its rejected records"
     document = {
         "list": list_name,
         "file": file,
@@ -112,8 +114,23 @@ def _settle(
         "why": why,
         "receipt": str(path),
     }
-    said = f"{file}: what {what} claim is settled; the next sync takes it back."
+    said = f"{file}: {what} no longer count as opt-outs from the next sync on."
     return Reply(document, lambda console: console.print(said))
+
+
+def _require_rejects(export: Export, file: str, records: tuple[int, ...]) -> None:
+    """Raises ConfigError unless the export has these rejected records, or any if none is named."""
+    rejected: set[int] = set()
+    for path, column in ((export.rejects, "record"), (export.holds, RECORD)):
+        if path.exists():
+            rejected |= {*pq.read_table(path, columns=[column])[column].to_pylist()}
+    unknown = sorted({*records} - rejected)
+    if not rejected or unknown:
+        which = f"rejected record {unknown[0]}" if unknown else "rejected records"
+        raise ConfigError(
+            "unknown_record",
+            f"{file} has no {which}; see `responsys rejects {export.list_name}`",
+        )
 
 
 def _rejects(export: Export, charset: str | None) -> Iterator[dict[str, Any]]:

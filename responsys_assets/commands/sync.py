@@ -53,7 +53,8 @@ def sync_command(state: State, no_deliver: bool, lists: tuple[str, ...]) -> Repl
         "left_receivers": [each.as_json() for each in left],
     }
     done = ExitCode.WAITING if overdue else ExitCode.DONE
-    return Reply(result.as_json() | late, show, result.exit_code or done)
+    errors = [f"{asset}: {error}" for asset, error in result.errors.items()]
+    return Reply(result.as_json() | late, show, result.exit_code or done, errors=errors)
 
 
 def show_sync(console: Console, result: SyncResult, seconds: float | None = None) -> None:

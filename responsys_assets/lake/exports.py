@@ -128,8 +128,8 @@ class Export:
         if self.refused is None:
             return detail
         return (
-            f"read with today's settings it is {self.refused.state}: {detail}. "
-            "The reading that was accepted before stays in force"
+            f"with today's settings it is {self.refused.state}: {detail}. The reading that was "
+            "accepted before stays in force"
         )
 
     @property

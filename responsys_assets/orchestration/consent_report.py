@@ -51,7 +51,7 @@ def consent_report(project: Project, lake: Lake) -> Report:
     }
     for ledger in ledgers:
         for channel, count in ledger.entries[-1].entry.opted_out.items():
-            metadata[f"opt-outs {ledger.name} {channel}"] = count
+            metadata[f"opt-outs in the newest export of {ledger.name}, {channel}"] = count
     return Report(catalog.CONSENT, (check,), metadata, ledger_version(ledgers))
 
 

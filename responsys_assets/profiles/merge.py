@@ -215,7 +215,7 @@ def _faults() -> Iterator[None]:
         raise LakeError(
             "memory", "merging profiles needs more memory than there is; free some, then run again"
         ) from None
-    except (pl.exceptions.ComputeError, pa.ArrowException, OSError):
+    except (pl.exceptions.ComputeError, pa.ArrowException, OSError, UnicodeDecodeError):
         raise LakeError(
             "disk",
             "merging profiles cannot read or write a file of the lake; check its room, owner and "

@@ -111,25 +111,23 @@ class _Channel:
 
     @staticmethod
     def _times(rows: pl.DataFrame, time: str, bit: int, keys: int) -> Numbers:
-        said = rows.filter((pl.col("permissions") & bit != 0) & pl.col(KEY).is_not_null())
-        return _latest(said[KEY], said[time], keys)
+        said = (rows["permissions"] & bit != 0) & rows[KEY].is_not_null()
+        return _latest(rows[KEY].filter(said), rows[time].filter(said), keys)
 
     def closed(self, country: str | None) -> pl.Series:
         """Every address that a person who opted out has or had, as it is compared; and those of
         opt-outs of nobody who is known."""
         name, statements = self._channel.name, self._statements
-        opted_out = pl.col("permissions") & self._channel.opted_out != 0
-        known = pl.col(KEY).is_not_null()
-        theirs = [statements.entries, statements.claims]
-        theirs += [] if self._rows is None else [self._rows]
-        nobodys = [statements.entries.filter(opted_out), statements.claims.filter(opted_out)]
         carried = self._carried_addresses()
         sent = [
-            *(self._standing(frame.filter(known), name) for frame in theirs),
-            self._standing(carried.filter(known), "address"),
-            *(frame.filter(~known)[name] for frame in nobodys),
-            carried.filter(~known)["address"],
+            self._standing(statements.entries[KEY], statements.entries[name]),
+            self._standing(statements.claims[KEY], statements.claims[name]),
+            self._standing(carried[KEY], carried["address"]),
+            *(self._nobodys(frame) for frame in (statements.entries, statements.claims)),
+            carried["address"].filter(carried[KEY].is_null()),
         ]
+        if self._rows is not None:
+            sent.append(self._standing(self._rows[KEY], self._rows[name]))
         addresses = pl.concat(series.rename("address") for series in sent).unique()
         # anew, or a few addresses would keep everything in memory that was read with them
         return normalise_addresses(addresses, self._channel, country).unique()
@@ -139,7 +137,7 @@ class _Channel:
         name, entries = self._channel.name, self._statements.entries
         opted_out = pl.col("permissions") & self._channel.opted_out != 0
         rows = entries.filter(pl.col(name) != "").filter(pl.col(KEY).is_not_null() | opted_out)
-        if self._rows is not None and len(self._rows):
+        if len(rows) and self._rows is not None and len(self._rows):
             rows = rows.filter(rows[name].ne_missing(self._recent_address(rows[KEY])))
         return rows.select(KEY, pl.lit(name).alias("channel"), pl.col(name).alias("address"))
 
@@ -155,9 +153,16 @@ class _Channel:
     def _carried_addresses(self) -> pl.DataFrame:
         return self._statements.addresses.filter(pl.col("channel") == self._channel.name)
 
-    def _standing(self, rows: pl.DataFrame, column: str) -> pl.Series:
-        """A column of the rows whose key has a standing opt-out."""
-        return rows.filter(pl.Series(self.stands[rows[KEY].to_numpy()]))[column]
+    def _standing(self, keys: pl.Series, addresses: pl.Series) -> pl.Series:
+        """The addresses of keys that have a standing opt-out."""
+        known = keys.is_not_null()
+        stands = pl.Series(self.stands[keys.fill_null(0).to_numpy()]) if len(keys) else known
+        return addresses.filter(known & stands)
+
+    def _nobodys(self, rows: pl.DataFrame) -> pl.Series:
+        """The addresses of opt-outs of nobody who is known."""
+        opted_out = rows["permissions"] & self._channel.opted_out != 0
+        return rows[self._channel.name].filter(opted_out & rows[KEY].is_null())
 
 
 def _latest(keys: pl.Series, times: pl.Series, count: int) -> Numbers:

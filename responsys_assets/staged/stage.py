@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.parquet import ParquetFile
 from responsys_assets.lake.publish import Workspace, disk_errors
 from responsys_assets.lake.receipts import Outcome
+from responsys_assets.lake.settings import changed_settings, keep_settings
 from responsys_assets.normalise import rules
 from responsys_assets.pgp.decrypt import decrypting
 from responsys_assets.progress import Advance, Progress
@@ -216,9 +216,7 @@ class _Staging:
     def _refused(self, error: ExportError | PgpError, read: _Staged | None = None) -> Outcome:
         """Held or failed: nothing is staged; what was rejected can be looked at."""
         state: Literal["held", "failed"] = "held" if isinstance(error, HeldError) else "failed"
-        what = "accept, retry or withdraw" if error.code in ACCEPTABLE else "retry or withdraw"
-        name = self._export.list_name
-        detail = f"{error.message}; {what} it with `responsys exports {name}`"
+        detail = f"{error.message}; {self._advice(error.code)}"
         outcome = self._outcome(state, error.code, detail)
         if read is not None:
             outcome = outcome.model_copy(
@@ -229,6 +227,19 @@ class _Staging:
                 }
             )
         return self._publish(outcome)
+
+    def _advice(self, code: str) -> str:
+        """What a person may do about a reading that is not accepted."""
+        export = self._export
+        command = f"`responsys exports {export.list_name}`"
+        if export.accepted and export.outcome:
+            digest = export.outcome.settings
+            changed = changed_settings(self._project, self._lake, export.list_name, digest)
+            edit = f" ({', '.join(sorted(changed))})" if changed else ""
+            also = f", or accept this reading with {command}" if code in ACCEPTABLE else ""
+            return f"undo the edit of the settings{edit}{also}"
+        what = "accept, retry or withdraw" if code in ACCEPTABLE else "retry or withdraw"
+        return f"{what} it with {command}"
 
     def _publish(self, outcome: Outcome) -> Outcome:
         """The files under names of their own, then the receipt: until it is there, the receipt
@@ -246,7 +257,7 @@ class _Staging:
         for target, source in {read.rejects_of(outcome): self._rejects, **files}.items():
             if target in read.named:
                 self._workspace.publish_file(source, target)
-        self._keep_settings()
+        keep_settings(self._project, self._lake, self._workspace, self._export.list_name)
         outcome.write(self._workspace, receipt)
         drop_superseded([read])
         return outcome
@@ -256,14 +267,6 @@ class _Staging:
         if layout.updated_at is None or says_zone(self._source.timestamp_format):
             return None
         return self._project.config.account.timezone
-
-    def _keep_settings(self) -> None:
-        """What the digest of the settings stands for, so that an edit can be explained."""
-        name = self._export.list_name
-        path = self._lake.settings(self._project.staging_settings(name))
-        if not path.exists():
-            document = json.dumps(self._project.staging_document(name), indent=2)
-            self._workspace.publish_bytes(f"{document}\n".encode(), path)
 
     def _outcome(
         self, state: Literal["staged", "held", "failed"], reason: str | None, detail: str | None

@@ -182,3 +182,56 @@ def test_a_retry_after_an_accept_keeps_what_was_accepted(company: Company) -> No
     company.decide("exports", "core", "retry", file)
     assert company.sync().code == 3
     assert company.people() == {"K3"}
+
+
+def test_a_new_reading_that_is_held_can_be_accepted_by_a_person(company: Company) -> None:
+    columns = {"CITY_": "PLACE"}
+    company.edit("core", rename=columns, columns={"PLACE": "integer"}, max_rejected="10%")
+    assert company.sync().code == 3
+    company.decide("exports", "core", "accept", "CORE_20260102.csv")
+    assert company.sync().code == 0
+    assert "K1" not in company.people() | company.delivered()
+
+
+def test_a_reading_that_an_edit_makes_fail_says_which_edit(company: Company) -> None:
+    company.edit("core", delimiter=";")
+    (report,) = company.sync().json["lists"]["core"]["exports"]
+    assert "undo the edit of the settings (delimiter)" in report["detail"]
+    assert "withdraw" not in report["detail"]
+
+
+def test_forget_takes_no_file(company: Company) -> None:
+    del company.lists["core"]
+    company.configure()
+    result = company("exports", "core", "forget", "CORE_20260102.csv", "--why", "that one")
+    assert result.code == 2
+    company.sync()
+    assert "K1" not in company.people()
+
+
+def test_a_segment_that_fails_keeps_no_other_delivery_from_its_opt_outs(company: Company) -> None:
+    people = {"where": "1 = 1", "channel": "email", "columns": ["CUSTOMER_ID_", "EMAIL_ADDRESS_"]}
+    company.configure(segments={"broken": {**people, "where": "NO_SUCH = 1"}, "people": people})
+    company.send("CORE", [OUT, [*IN[:2], "O", *IN[3:]]], day="20260103")
+    result = company.sync()
+    assert result.code == 2
+    assert list(result.json["errors"]) == ["segments/broken"]
+    assert result.json["error"]["code"] == "unknown_column"
+    assert company.delivered() == {"K3"}
+
+
+def test_only_rejected_records_that_there_are_can_be_settled(company: Company) -> None:
+    result = company("rejects", "core", "--settle", "CORE_20260102.csv", "--why", "x")
+    assert result.code == 2
+    assert "has no rejected records" in result.err
+
+
+def test_a_settled_record_no_longer_counts_as_an_opt_out(company: Company) -> None:
+    ragged = ["K2", "k2@x.com", "", "Paris", "", "", "2026-01-02 01:00:00"]
+    company.edit("core", max_rejected="100%")
+    company.send("CORE", [OUT, ragged, [*IN[:2], "I", *IN[3:]]], day="20260103")
+    company.sync()
+    assert "K2" not in company.people()
+    company.decide("rejects", "core", "--settle", "CORE_20260103.csv", "--record", "2")
+    company.sync()
+    assert "K2" in company.people()
