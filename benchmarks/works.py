@@ -28,6 +28,7 @@ class Work:
 
 
 WORKS = {
+    "ledger": Work(("ledger_ours", "merge_copy"), {"merge_copy": "seconds"}),
     "merge": Work(
         ("merge_ours", "merge_copy"),
         {"merge_copy": "seconds"},

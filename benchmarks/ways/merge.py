@@ -10,6 +10,8 @@ import duckdb
 import polars as pl
 
 from benchmarks.project import opened, staged_files
+from responsys_assets.consent.refresh import known_exports
+from responsys_assets.consent.refresh import refresh as record
 from responsys_assets.profiles.refresh import refresh
 from responsys_assets.progress import SILENT
 
@@ -21,6 +23,7 @@ def merge_ours(folder: Path) -> Iterator[None]:
     staged_files(folder)
     project, lake = opened(folder)
     shutil.rmtree(lake.profiles(), ignore_errors=True)
+    record(project, lake, known_exports(lake))
     yield
     refresh(project, lake, SILENT)
 
@@ -57,7 +60,7 @@ def merge_polars(folder: Path) -> Iterator[None]:
 
 def profiles(folder: Path) -> str:
     """The profiles that are there, as a table of duckdb."""
-    (snapshot,) = opened(folder)[1].profiles().glob("*/part-00.parquet")
+    (snapshot,) = opened(folder)[1].profiles().glob("*/part-00000.parquet")
     return f"read_parquet('{snapshot.parent}/part-*.parquet')"
 
 
