@@ -112,6 +112,14 @@ def _timestamp_format(value: str) -> str:
             raise ValueError(f"%{directive} {_REFUSED[directive]}")
         if directive not in _KNOWN:
             raise ValueError(f"%{directive} is no part of a strptime format")
+    if "%I" in value and "%p" not in value:
+        raise ValueError("%I needs %p: without it nobody knows morning from evening; or use %H")
+    literal = re.sub(r"%.|(?<![A-Za-z])(?:Z|UTC|GMT)$|(?<=%[A-Za-z])(?:Z|UTC|GMT)$", " ", value)
+    if re.search(r"[A-Z]{2,}|[Zz]|[+-]\d{2}", literal):
+        raise ValueError(
+            "a zone in the format would be read past; use %z for one that the times name "
+            "(+02:00, Z), or end the format with a literal Z, UTC or GMT"
+        )
     return value
 
 

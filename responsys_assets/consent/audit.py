@@ -9,9 +9,13 @@ from responsys_assets.consent.entries import (
     ledger_lists,
     read_forgotten,
     read_settled,
+    recorded,
 )
+from responsys_assets.consent.record import speaking
 from responsys_assets.errors import LakeError
+from responsys_assets.lake.exports import read_exports
 from responsys_assets.lake.lake import Lake
+from responsys_assets.lake.retention import list_names
 from responsys_assets.lake.verify import Claim, Finding
 
 _RESTORE = (
@@ -22,6 +26,8 @@ _RESTORE = (
 
 def ledger_claims(lake: Lake) -> Iterator[Claim | Finding]:
     """The digest of every file of the ledger, and every receipt of it that cannot be read."""
+    for name in list_names(lake):
+        yield from _unrecorded(lake, name)
     for name in ledger_lists(lake):
         for path in sorted(lake.consent(name).glob("*/*.json")):
             try:
@@ -38,3 +44,16 @@ def ledger_claims(lake: Lake) -> Iterator[Claim | Finding]:
                 read(lake, name)
             except LakeError as error:
                 yield Finding(lake.consent(name), "damaged", str(error))
+
+
+def _unrecorded(lake: Lake, list_name: str) -> Iterator[Finding]:
+    """Accepted exports without an entry."""
+    try:
+        exports = read_exports(lake, list_name)
+    except LakeError:
+        return  # that its receipts cannot be read is found elsewhere
+    for export in exports if speaking(lake, exports) else ():
+        if export.accepted and not recorded(lake, export):
+            path = lake.consent(list_name) / export.day.isoformat() / f"{export.export_id}.json"
+            advice = "run `responsys sync`: it is recorded again from the staged file"
+            yield Finding(path, "missing", advice)

@@ -30,8 +30,8 @@ class Entry(Receipt):
 
     `match_on` are the columns of the `_key_<n>` of its files (None: not known), `spelling` the
     rules by which these were normalised. `zone` is the time zone in which wall-clock times were
-    read, None if there are none. `opted_in` and
-    `opted_out` count the statements of each channel.
+    read, None if there are none; `resolution` how long the moment lasts that a time tells.
+    `opted_in` and `opted_out` count the statements of each channel.
     """
 
     list: str
@@ -45,6 +45,7 @@ class Entry(Receipt):
     match_on: tuple[str, ...] | None
     spelling: str | None
     zone: str | None
+    resolution: int
     rows: int
     opted_in: dict[str, int]
     opted_out: dict[str, int]

@@ -129,6 +129,7 @@ def _record(
         match_on=outcome.match_on,
         spelling=outcome.spelling,
         zone=outcome.zone,
+        resolution=outcome.resolution,
         rows=rows,
         opted_in=opted_in,
         opted_out=opted_out,

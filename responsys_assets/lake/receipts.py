@@ -155,7 +155,8 @@ class Outcome(Receipt):
     `odd_permissions` counts values that are not understood and so count as opt-outs.
     `edition` counts how often it was staged anew. `match_on` are the columns of its keys,
     `spelling` the rules by which these were normalised. `zone` is the time zone in which its
-    wall-clock times of update were read, None if it has none.
+    wall-clock times of update were read, None if it has none; `resolution` how long the moment
+    lasts that such a time tells (microseconds).
     """
 
     list: str
@@ -177,6 +178,7 @@ class Outcome(Receipt):
     match_on: tuple[str, ...] | None = None
     spelling: str | None = None
     zone: str | None = None
+    resolution: int = 1
     settings: str
     evidence: str
     edition: int = 0

@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping
 
 import polars as pl
 
+from responsys_assets.normalise.entries import understand
 from responsys_assets.normalise.values import normalise
 from responsys_assets.system_columns import Channel
 
@@ -30,6 +31,20 @@ def address_as_sent(
         return parts[0]
     bare = [part.str.replace_all(_BETWEEN, " ", literal=True) for part in parts]
     return pl.concat_str(bare, separator=_BETWEEN)
+
+
+def closed_by(addresses: pl.Series, channel: Channel, country: str | None) -> pl.Series:
+    """Every address that opt-outs with these addresses close, as they are compared.
+
+    One cell may hold several: an address too many keeps one person out, an address too few sends
+    to somebody who opted out.
+    """
+    whole = normalise_addresses(addresses, channel, country)
+    if len(channel.address_parts) > 1:
+        return whole.unique()
+    cells = addresses.filter(whole != "").to_list()
+    parts = understand(range(len(cells)), cells, channel.address, country).values
+    return pl.concat([whole, parts.rename(whole.name)]).unique()
 
 
 def normalise_addresses(

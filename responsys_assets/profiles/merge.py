@@ -18,7 +18,7 @@ from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.profiles.choice import Chosen
 from responsys_assets.profiles.gather import Values
 from responsys_assets.profiles.keys import key_names, numbered
-from responsys_assets.profiles.live import Source
+from responsys_assets.profiles.live import ListExports, Source
 from responsys_assets.profiles.opted_out import write_opted_out
 from responsys_assets.profiles.permission import Permissions, all_of, each_closed, permissions_of
 from responsys_assets.profiles.plan import MergePlan
@@ -72,7 +72,8 @@ def merge(
         for ledger in plan.ledger:
             source = lists.get(ledger.name)
             before = carried(current, ledger, source, plan.match_columns, plan.country)
-            ledgers.append(StatementReader(ledger, plan.match_columns, plan.country, before))
+            reader = StatementReader(ledger, plan.lists, plan.match_columns, plan.country, before)
+            ledgers.append(reader)
             make_private_folder(folder / PERMISSION / ledger.name)
         work = [
             pool.submit(_Range(plan, readers, ledgers, within).write, folder, number)
@@ -129,7 +130,7 @@ class _Range:
             latest(source, rows[n], holds[n], len(keys))
             for n, source in enumerate(self._plan.lists)
         ]
-        own = {source.name: rows[n] for n, source in enumerate(self._plan.lists)}
+        own = {source.name: _recent(source, rows[n]) for n, source in enumerate(self._plan.lists)}
         permissions = []
         for n, ledger in enumerate(self._plan.ledger):
             stated = Statements(*ledger_tables[4 * n : 4 * n + 4])
@@ -165,6 +166,13 @@ class _Range:
             one.seq: values[one.seq] if one.seq in values else reader.values(one, self._within)
             for one in sources
         }
+
+
+def _recent(source: ListExports, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows without those of older exports, of which the ledger tells."""
+    if not source.may_reach_back:
+        return rows
+    return rows.filter(pl.col("seq").is_in([one.seq for one in source.recent]))
 
 
 def _write_closed(folder: Path, found: Sequence[_Written]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from responsys_assets.consent.ledger import ListLedger
-from responsys_assets.normalise.channel_addresses import normalise_addresses
+from responsys_assets.normalise.channel_addresses import closed_by
 from responsys_assets.profiles.keys import KEY, Flags, Numbers, greatest
 from responsys_assets.profiles.statements import NEVER, Statements
 from responsys_assets.system_columns import Channel
@@ -130,7 +130,7 @@ class _Channel:
             sent.append(self._standing(self._rows[KEY], self._rows[name]))
         addresses = pl.concat(series.rename("address") for series in sent).unique()
         # anew, or a few addresses would keep everything in memory that was read with them
-        return normalise_addresses(addresses, self._channel, country).unique()
+        return closed_by(addresses, self._channel, country)
 
     def former_addresses(self) -> pl.DataFrame:
         """Addresses of entries that no recent row of their key has: key, channel, address."""
@@ -156,8 +156,8 @@ class _Channel:
     def _standing(self, keys: pl.Series, addresses: pl.Series) -> pl.Series:
         """The addresses of keys that have a standing opt-out."""
         known = keys.is_not_null()
-        stands = pl.Series(self.stands[keys.fill_null(0).to_numpy()]) if len(keys) else known
-        return addresses.filter(known & stands)
+        stands = pl.Series(self.stands[keys.filter(known).to_numpy()], dtype=pl.Boolean)
+        return addresses.filter(known).filter(stands)
 
     def _nobodys(self, rows: pl.DataFrame) -> pl.Series:
         """The addresses of opt-outs of nobody who is known."""

@@ -75,7 +75,13 @@ class ListReader:
         for one, frame in zip(sources, frames, strict=True):
             zone = one.outcome.zone
             reread_in = self._zone if zone not in (None, self._zone) else None
-            timed = with_times(frame, one.export.stamp, zone, reread_in)
+            timed = with_times(
+                frame,
+                one.export.stamp,
+                zone=zone,
+                reread_in=reread_in,
+                resolution=one.outcome.resolution,
+            )
             rows.append(timed.select(rows[0].columns))
             if one.seq in self._recent:
                 # with the record, or a frame without columns would have no rows

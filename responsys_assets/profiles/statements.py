@@ -29,6 +29,7 @@ from responsys_assets.normalise.channel_addresses import address_as_sent
 from responsys_assets.profiles.instants import earliest, latest
 from responsys_assets.profiles.keys import key_names
 from responsys_assets.profiles.live import ListExports
+from responsys_assets.profiles.placed import identifying, placed
 from responsys_assets.profiles.ranges import KeyRange
 from responsys_assets.profiles.superseded import superseded_claims
 from responsys_assets.staged.columns import KEY_PART, PERMISSIONS, RECORD, UPDATED_US
@@ -79,6 +80,7 @@ class StatementReader:
     def __init__(
         self,
         ledger: ListLedger,
+        lists: Sequence[ListExports],
         match_columns: Sequence[str],
         country: str | None,
         carried: Carried,
@@ -89,7 +91,9 @@ class StatementReader:
         self._channels = ledger.channels
         self._carried = carried
         self._empty = _empty(self._keys, self._channels)
-        self._claims = self._read_claims(ledger)
+        others = [c for c in ledger.entries if not self._is_key_of(c.entry)]
+        placed_ones = [self._placed(counted, lists) for counted in others]
+        self._claims = pl.concat([self._read_claims(ledger), *placed_ones])
 
     def read(self, within: KeyRange) -> Statements:
         """Everything about the keys of a range."""
@@ -97,8 +101,7 @@ class StatementReader:
         scans = [self._scan(counted, within) for counted in self._carried.missing]
         entries = [self._empty.entries]
         for frame, counted in zip(pl.collect_all(scans), self._carried.missing, strict=True):
-            timed = with_times(frame, counted.entry.stamp, counted.entry.zone, counted.reread_in)
-            entries.append(timed.select(self._empty.entries.columns))
+            entries.append(_timed(frame, counted).select(self._empty.entries.columns))
         return Statements(
             pl.concat(entries),
             self._claims.filter(in_range),
@@ -164,6 +167,26 @@ class StatementReader:
             for channel in self._channels
         ]
 
+    def _placed(self, counted: Counted, lists: Sequence[ListExports]) -> pl.DataFrame:
+        """Opt-outs without today's key, of whom their other identifying values tell."""
+        names = pq.read_schema(counted.statements).names
+        ids = identifying(counted.entry.match_on or (), names, self._country)
+        opt_outs = (
+            pl.scan_parquet(counted.statements, glob=False, hive_partitioning=False)
+            .filter(pl.col(PERMISSIONS) & _OPTED_OUT != 0)
+            .select(
+                *self._key_of(counted.entry, names),
+                pl.col(UPDATED_US).alias("us"),
+                (pl.col(PERMISSIONS) & _OPTED_OUT).alias("permissions"),
+                *self._addresses(counted.entry, names),
+                *ids.values(),
+            )
+            .filter(pl.col(self._keys[0]).is_null())
+            .collect()
+        )
+        found = placed(opt_outs, ids, lists, self._match_columns, self._country)
+        return _timed(found, counted).select(self._empty.claims.columns)
+
     def _read_claims(self, ledger: ListLedger) -> pl.DataFrame:
         """What rejected records still claim, all of it: there are few."""
         superseded = superseded_claims(ledger)
@@ -186,28 +209,42 @@ class StatementReader:
                     for channel in self._channels
                 ),
             )
-            timed = with_times(frame, counted.entry.stamp, counted.entry.zone, counted.reread_in)
-            frames.append(timed.select(self._empty.claims.columns))
+            frames.append(_timed(frame, counted).select(self._empty.claims.columns))
         return pl.concat(frames)
 
 
+def _timed(rows: pl.DataFrame, counted: Counted) -> pl.DataFrame:
+    entry = counted.entry
+    return with_times(
+        rows,
+        entry.stamp,
+        zone=entry.zone,
+        reread_in=counted.reread_in,
+        resolution=entry.resolution,
+    )
+
+
 def with_times(
-    rows: pl.DataFrame, stamp: dt.datetime, zone: str | None, reread_in: str | None
+    rows: pl.DataFrame,
+    stamp: dt.datetime,
+    *,
+    zone: str | None,
+    reread_in: str | None,
+    resolution: int,
 ) -> pl.DataFrame:
     """Rows with `said_in` and `said_out`, made of their `us`.
 
     An opt-out without a time counts at the stamp of its export, an opt-in without one never ends
-    anything.
+    anything. An opt-out counts to the end of the moment that its time tells.
     """
     us, permissions = rows["us"], rows["permissions"]
     said_in, said_out = us.fill_null(NEVER), us.fill_null(micros(stamp))
-    if zone is not None:
-        timed = us.is_not_null()
-        outs = (timed & (permissions & _OPTED_OUT != 0)).arg_true()
-        said_out = said_out.scatter(outs, latest(us.gather(outs).to_numpy(), zone, reread_in))
-        if reread_in is not None:
-            ins = (timed & (permissions & _OPTED_IN != 0)).arg_true()
-            said_in = said_in.scatter(ins, earliest(us.gather(ins).to_numpy(), zone, reread_in))
+    outs = (us.is_not_null() & (permissions & _OPTED_OUT != 0)).arg_true()
+    last = latest(us.gather(outs).to_numpy(), zone, reread_in) + (resolution - 1)
+    said_out = said_out.scatter(outs, last)
+    if reread_in is not None:
+        ins = (us.is_not_null() & (permissions & _OPTED_IN != 0)).arg_true()
+        said_in = said_in.scatter(ins, earliest(us.gather(ins).to_numpy(), zone, reread_in))
     return rows.with_columns(said_in.alias("said_in"), said_out.alias("said_out"))
 
 

@@ -22,7 +22,7 @@ from responsys_assets.errors import ConfigError, LakeError, ResponsysError
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
 from responsys_assets.normalise import rules, visible
-from responsys_assets.segments.entries import Entries, understand
+from responsys_assets.normalise.entries import Entries, understand
 from responsys_assets.segments.profiles import ProfileValues
 
 _MOST_UNREADABLE = 0.05
@@ -53,6 +53,7 @@ class SuppressionFile:
             "sha256": self.sha256,
             "rules": self.rules,
             "entries": self.entries.count,
+            "distinct": self.entries.distinct,
             "unreadable": self.unreadable,
         }
 
@@ -237,7 +238,7 @@ def _unreadable(file: SuppressionFile) -> str:
 
 def _check_kept(file: SuppressionFile, least: int | None, before: int) -> None:
     """A file loses entries by accident; a person who means it says so with `min_entries`."""
-    count = file.entries.count
+    count = file.entries.distinct
     if least is not None:
         if count >= least:
             return
@@ -269,7 +270,7 @@ def _entries_before(project: Project) -> dict[tuple[str, str], int]:
     for snapshot in sorted(snapshots, key=lambda each: str(each.manifest["created_at"])):
         for file in snapshot.manifest["inputs"].get("suppressions", ()):
             if "entries" in file:
-                found[file["file"], file["column"]] = int(file["entries"])
+                found[file["file"], file["column"]] = int(file.get("distinct", file["entries"]))
     return found
 
 

@@ -39,7 +39,7 @@ from responsys_assets.staged.judge import ACCEPTABLE, Tally, judge
 from responsys_assets.staged.quarantine import Quarantine
 from responsys_assets.staged.reading import Reading, latest_time
 from responsys_assets.staged.runs import in_runs, row_groups
-from responsys_assets.staged.times import says_zone
+from responsys_assets.staged.times import DAY, resolution, says_zone
 from responsys_assets.threads import Behind, ahead
 
 _BLOCKS_AHEAD = 2
@@ -202,7 +202,7 @@ class _Staging:
             update={
                 **_counts(read.tally),
                 "staged": read.tally.staged,
-                "zone": self._zone(read.layout),
+                **self._times(read.layout),
                 "odd_permissions": read.tally.odd_permissions.total(),
                 "columns": columns,
                 **read.drift.told,
@@ -262,11 +262,14 @@ class _Staging:
         drop_superseded([read])
         return outcome
 
-    def _zone(self, layout: Layout) -> str | None:
-        """The zone of wall-clock times of update; None if there are none."""
-        if layout.updated_at is None or says_zone(self._source.timestamp_format):
-            return None
-        return self._project.config.account.timezone
+    def _times(self, layout: Layout) -> dict[str, Any]:
+        """What the receipt says of the times of update: see `Outcome`."""
+        if layout.updated_at is None:
+            return {}
+        form = self._source.timestamp_format
+        dates = layout.columns[layout.updated_at].kind == "date"
+        zone = None if says_zone(form) and not dates else self._project.config.account.timezone
+        return {"zone": zone, "resolution": DAY if dates else resolution(form)}
 
     def _outcome(
         self, state: Literal["staged", "held", "failed"], reason: str | None, detail: str | None

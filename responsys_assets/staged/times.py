@@ -78,6 +78,13 @@ def _offset(zone: ZoneInfo, local: int) -> int:
     return offset // _MICROSECOND if offset is not None else 0
 
 
+def resolution(form: str) -> int:
+    """How long the moment lasts that a format tells, in microseconds."""
+    steps = (("f", 1), ("S", _SECOND), ("M", _MINUTE), ("H", _HOUR), ("I", _HOUR))
+    told = {match[1] for match in _DIRECTIVE.finditer(form)}
+    return next((length for directive, length in steps if directive in told), DAY)
+
+
 def says_zone(form: str) -> bool:
     """Whether times of a format are moments, and not those of a clock on a wall somewhere."""
     return "%z" in form or _ENDS_IN_UTC.search(form) is not None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from responsys_assets_tests.consent.company import HEADER, IN, OUT, Company
+from responsys_assets_tests.consent.company import HEADER, IN, OUT, WEB, Company
 
 _DECRYPT = {"keys": {"decrypt": {"private_key_file": "no.asc"}}}
 
@@ -235,3 +235,47 @@ def test_a_settled_record_no_longer_counts_as_an_opt_out(company: Company) -> No
     company.decide("rejects", "core", "--settle", "CORE_20260103.csv", "--record", "2")
     company.sync()
     assert "K2" in company.people()
+
+
+def test_an_opt_out_whose_record_lacks_the_new_match_key_finds_its_person_by_the_old_one(
+    company: Company,
+) -> None:
+    company.send("CORE", [["K1", "", *OUT[2:]], IN], day="20260103")
+    company.send("WEB", [["K1", "z@x.com", *WEB[0][2:]], WEB[1]], day="20260103")
+    assert company.sync().code == 0
+    company.configure(profiles={"match_on": "EMAIL_ADDRESS_"})
+    company.sync()
+    assert "K1" not in company.people() | company.delivered()
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["k2@x.com;k3@x.com", '"k2@x.com, k3@x.com"', "k2@x.com k3@x.com", "(k2@x.com)/k3@x.com"],
+)
+def test_an_opt_out_closes_every_address_of_its_cell(cell: str, company: Company) -> None:
+    company.send("CORE", [["K9", cell, "O", "", IN[4]], OUT, IN], day="20260103")
+    company.sync()
+    assert company.people() == set()
+
+
+def test_a_time_without_an_hour_counts_to_the_end_of_its_day_for_an_opt_out(
+    company: Company,
+) -> None:
+    company.edit("core", timestamp_format="%Y-%m-%d")
+    company.send("CORE", [["K2", "k2@x.com", "O", "", "2026-01-03"], OUT], day="20260103")
+    company.edit("core", max_rejected="100%")
+    company.sync()
+    assert "K2" not in company.people()
+    for file in (company.folder / "in").iterdir():
+        file.unlink()
+    lose_exported(company)
+    company.edit("core", timestamp_format="%Y-%m-%d %H:%M:%S")
+    company.send("CORE", [["K2", "k2@x.com", "I", "", "2026-01-03 00:05:00"], OUT], day="20260104")
+    company.sync()
+    assert "K2" not in company.people()
+
+
+def lose_exported(company: Company) -> None:
+    """As retention does."""
+    for path in (company.folder / "lake/exported").glob("*/*/*/*.csv"):
+        path.unlink()

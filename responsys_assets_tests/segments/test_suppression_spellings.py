@@ -18,7 +18,7 @@ from responsys_assets.errors import ExitCode, ResponsysError
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import SnapshotStore
 from responsys_assets.normalise import normalise
-from responsys_assets.segments.entries import understand
+from responsys_assets.normalise.entries import understand
 from responsys_assets.segments.refresh import refresh
 from responsys_assets.segments.suppressions import check_suppressions, read_suppressions
 from responsys_assets_tests.conftest import MakeProject

@@ -1,4 +1,4 @@
-"""What the entries of a suppression file mean, however people wrote them.
+"""What a cell with addresses or keys means, however people wrote it.
 
 An entry counts for everything that it may mean: an address too many keeps one person out, an
 address too few sends to somebody who must not be reached.
@@ -13,10 +13,10 @@ from functools import partial
 
 import polars as pl
 
-from responsys_assets.normalise import normalise, visible
 from responsys_assets.normalise.addresses import email_address
-from responsys_assets.normalise.characters import folded
+from responsys_assets.normalise.characters import folded, visible
 from responsys_assets.normalise.mobile import mobile_number
+from responsys_assets.normalise.values import normalise
 from responsys_assets.system_columns import (
     EMAIL_ADDRESSES,
     HASHES,
@@ -37,11 +37,11 @@ _HASH = re.compile("[0-9a-f]{32}|[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Entries:
-    """The entries of one file.
+    """The entries of one file or column.
 
-    `values` are normalised, `domains` stand for every address of a domain, `hashes` for the
-    address that has them as MD5 or SHA-256. `unreadable` are the lines of entries that cannot be
-    what their column says.
+    `count` are all of them, repeated or not. `values` are normalised, `domains` stand for every
+    address of a domain, `hashes` for the address that has them as MD5 or SHA-256. `unreadable`
+    are the lines of entries that cannot be what their column says.
     """
 
     count: int
@@ -49,6 +49,11 @@ class Entries:
     domains: frozenset[str]
     hashes: frozenset[str]
     unreadable: tuple[int, ...]
+
+    @property
+    def distinct(self) -> int:
+        """How many of them say something that no other says."""
+        return len(self.values) + len(self.domains) + len(self.hashes)
 
 
 @dataclass(frozen=True)
