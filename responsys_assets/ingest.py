@@ -13,7 +13,7 @@ from typing import Any
 
 from responsys_assets.config.project import Project
 from responsys_assets.consent.record import record_all
-from responsys_assets.errors import ServerError
+from responsys_assets.errors import LakeError, ResponsysError, ServerError
 from responsys_assets.exported.arrival import Decision
 from responsys_assets.exported.fetch import fetch
 from responsys_assets.exported.poll import Poll, poll, take_note
@@ -93,11 +93,16 @@ class ExportReport:
 
 @dataclass
 class ListReport:
-    """What a sync saw and did for one list; `error`: why its folder could not be looked at."""
+    """What a sync saw and did for one list.
+
+    `error`: why its folder could not be looked at. `failure`: why its exports could not be
+    staged, which is no fault of theirs: a key of ours, for example.
+    """
 
     known: int = 0
     exports: list[ExportReport] = field(default_factory=list)
     error: ServerError | None = None
+    failure: ResponsysError | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -114,6 +119,7 @@ def ingest(
 
     Raises:
         ServerError: if none of the lists can be looked at; else the report of a list says so.
+        LakeError: if the lake cannot be written.
     """
     with lake.writing(progress.say):
         found = poll(project, lake, names)
@@ -121,7 +127,13 @@ def ingest(
         reports = _seen(found, names)
         with _fetched(project, lake, names, found.decisions, progress) as lists:
             for name, failures in lists:
-                judged = stage_all(project, lake, name, progress)
+                judged: list[Export] = []
+                try:
+                    judged = stage_all(project, lake, name, progress)
+                except LakeError:
+                    raise
+                except ResponsysError as error:  # of this list alone: the others go on
+                    reports[name].failure = error
                 reports[name].exports += failures
                 _add_judged(reports[name], read_exports(lake, name), judged, found.of(name))
     return reports

@@ -112,6 +112,9 @@ def sync(
         project.list_config(name)
     with lake.writing(progress.say):
         result = SyncResult(lists=ingest(project, lake, names, progress))
+        for name, report in result.lists.items():
+            if report.failure:
+                result.errors[f"staged/{name}"] = report.failure
         result.changed = any(
             export.state == "staged" for each in result.lists.values() for export in each.exports
         )

@@ -11,7 +11,7 @@ import pytest
 
 from responsys_assets import ingest as ingests
 from responsys_assets.config.project import Project
-from responsys_assets.errors import ResponsysError
+from responsys_assets.errors import LakeError, ResponsysError
 from responsys_assets.ingest import ingest
 from responsys_assets.lake.lake import Lake
 from responsys_assets.progress import Advance, Progress, Stoppable, Unit
@@ -134,8 +134,18 @@ def test_after_an_error_of_staging_all_is_fetched_nevertheless(
 ) -> None:
     """Fails when `_fetched` stops for every error."""
     watching = Watching()
-    watching.do[watching.staging_core] = failing(watching, ResponsysError("mine", "mine"))
+    watching.do[watching.staging_core] = failing(watching, LakeError("mine", "mine"))
     watching.do[watching.fetching_web] = lambda: turn.wait(PATIENCE)
-    with pytest.raises(ResponsysError, match="mine"):
+    with pytest.raises(LakeError, match="mine"):
         ingest(project, Lake(project.lake_path), LISTS, watching)
     assert fetched(project) == {"CORE_20260309.csv", "WEB_20260309.csv"}
+
+
+def test_a_list_that_cannot_be_staged_keeps_no_other_from_it(
+    project: Project, turn: threading.Event
+) -> None:
+    watching = Watching()
+    watching.do[watching.staging_core] = failing(watching, ResponsysError("mine", "mine"))
+    reports = ingest(project, Lake(project.lake_path), LISTS, watching)
+    assert [report.failure and report.failure.code for report in reports.values()] == ["mine", None]
+    assert [export.state for export in reports["web"].exports] == ["staged"]

@@ -250,7 +250,7 @@ def test_an_opt_out_whose_record_lacks_the_new_match_key_finds_its_person_by_the
 
 @pytest.mark.parametrize(
     "cell",
-    ["k2@x.com;k3@x.com", '"k2@x.com, k3@x.com"', "k2@x.com k3@x.com", "(k2@x.com)/k3@x.com"],
+    ["k2@x.com;k3@x.com", '"k2@x.com, k3@x.com"', "k2@x.com k3@x.com", "<k2@x.com> <k3@x.com>"],
 )
 def test_an_opt_out_closes_every_address_of_its_cell(cell: str, company: Company) -> None:
     company.send("CORE", [["K9", cell, "O", "", IN[4]], OUT, IN], day="20260103")
