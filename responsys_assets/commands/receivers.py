@@ -11,7 +11,6 @@ from responsys_assets.commands.cli import Command, Reply, State, lake_of, pass_s
 from responsys_assets.commands.deliver import deliveries_table
 from responsys_assets.commands.terminal import table
 from responsys_assets.config.project import Project
-from responsys_assets.config.targets import Target
 from responsys_assets.deliveries.close import close
 from responsys_assets.deliveries.receivers import Received, Receivers
 from responsys_assets.errors import ConfigError
@@ -63,10 +62,10 @@ def deliveries_command(state: State, name: str | None, closing: bool, target: st
 
 
 def _listed(project: Project, found: list[Received]) -> Reply:
-    configured = {Target.of(each) for each in project.config.deliveries.values()}
+    receivers = Receivers(project, lake_of(project))
 
     def state_of(received: Received) -> str:
-        if received.target in configured:
+        if receivers.in_use(received.target):
             return "in use"
         return "closed" if received.closed else "left"
 

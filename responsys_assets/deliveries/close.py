@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from responsys_assets.config.project import Project
-from responsys_assets.config.targets import Target
+from responsys_assets.config.targets import Target, may_collide
 from responsys_assets.deliveries.plans import Plans
 from responsys_assets.deliveries.receivers import ROWS, Received, Receivers
-from responsys_assets.deliveries.removals import publish_removals
+from responsys_assets.deliveries.removals import delivery_of, publish_removals
 from responsys_assets.deliveries.render import UnrenderableError
 from responsys_assets.deliveries.rows import key_columns
 from responsys_assets.deliveries.send import transfer
@@ -67,8 +67,10 @@ def _publish(plans: Plans, base: Snapshot) -> Snapshot:
 
 def _require_closable(project: Project, received: Received) -> None:
     target, config = received.target, project.config
+    before = delivery_of(received.plan)
     for name, delivery in config.deliveries.items():
-        if Target.of(delivery) == target:
+        theirs = Target.of(delivery)
+        if theirs.shares_place(target, config) and may_collide(delivery, before):
             raise ConfigError(
                 "target_in_use",
                 f"delivery {name} goes to {target}, so it cannot be closed: take the delivery "

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from responsys_assets.config.project import Project
-from responsys_assets.deliveries.files import File, Naming, shape_of, write
+from responsys_assets.deliveries.files import File, Naming, destination, shape_of, write
 from responsys_assets.deliveries.holds import Hold, hides_consent, holds
 from responsys_assets.deliveries.plans import Plans
 from responsys_assets.deliveries.reach import Reach
@@ -191,7 +191,7 @@ class _Draft:
             **self._naming.as_manifest(),
             "columns": [[*pair] for pair in columns],
             "shape": shape_of(self._delivery),
-            "to": {"server": self._delivery.to, "folder": self._delivery.folder},
+            "to": destination(self._project, self._plans.target),
             "hides_consent": hides_consent(self._project, self._name, self._source),
         }
 

@@ -58,7 +58,7 @@ class Plans:
                 target = Target.of_manifest(plan.manifest)
                 if waiting is not None and plan.path == waiting.path:
                     continue
-                ours = folder.name == self.name or target == self.target
+                ours = folder.name == self.name or self.receivers.same(target, self.target)
                 if ours and self.journal(plan).started:
                     yield Plans(self.project, self.lake, folder.name, target), plan
 
@@ -155,7 +155,8 @@ class Plans:
         ]
 
     def _follows(self, plan: Snapshot) -> bool:
-        return Target.of_manifest(plan.manifest) == self.target and self.follows(plan)
+        target = Target.of_manifest(plan.manifest)
+        return self.receivers.same(target, self.target) and self.follows(plan)
 
 
 def _content(plan: Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ import duckdb
 import polars as pl
 
 from responsys_assets.config.models import Delivery
-from responsys_assets.deliveries.files import Naming, write
+from responsys_assets.deliveries.files import Naming, destination, write
 from responsys_assets.deliveries.plans import Plans
 from responsys_assets.deliveries.receivers import ROWS
 from responsys_assets.deliveries.rows import BATCH_ROWS, Counts, key_columns
@@ -39,7 +39,7 @@ def publish_removals(
         PgpError: if it cannot be encrypted.
     """
     project = plans.project
-    delivery = Delivery.model_validate_json(json.dumps(base.manifest["shape"]))
+    delivery = delivery_of(base)
     naming = Naming.after(project, delivery, base)
     names = [name for _, name in base.manifest["columns"]]
     with plans.lake.workspace() as work:
@@ -70,7 +70,8 @@ def publish_removals(
             rows=base.rows - keys.height,
             now=project.now(),
             extra={
-                **{key: base.manifest[key] for key in ("columns", "shape", "to")},
+                **{key: base.manifest[key] for key in ("columns", "shape")},
+                "to": destination(project, plans.target),
                 **{key: bool(base.manifest.get(key)) for key in ("hides_consent", "mixed")},
                 **naming.as_manifest(),
                 "added": 0,
@@ -85,6 +86,11 @@ def publish_removals(
             },
             make_current=False,
         )
+
+
+def delivery_of(plan: Snapshot) -> Delivery:
+    """The delivery that a plan was made for."""
+    return Delivery.model_validate_json(json.dumps(plan.manifest["shape"]))
 
 
 def _batches(

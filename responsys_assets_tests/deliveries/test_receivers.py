@@ -55,6 +55,7 @@ def test_a_new_receiver_gets_everybody_and_the_one_that_is_left_is_named(
         "delivery": "gold",
         "rows": 5,
         "delivered_at": gone.at,
+        "beside": ["gold"] if "file" in what else [],
     }
 
 
@@ -115,6 +116,71 @@ def test_a_folder_written_another_way_is_the_same_receiver(line: Line) -> None:
     changes(line, folder="./a//b/")
     result = line.deliver(SECOND)
     assert (result.added, result.removed, left(line)) == (0, 1, [])
+
+
+@pytest.mark.parametrize("keep_old_entry", [True, False])
+def test_a_server_entry_that_is_renamed_is_the_same_receiver(
+    line: Line, keep_old_entry: bool
+) -> None:
+    changes(line)
+    receiver = Believer(line.outbox)
+    line.deliver(FIRST)
+    old = Receivers(line.project(), line.lake).all().popitem()[0]
+    changes(line, to="second")
+    line.keys["servers"]["second"] = {"type": "local", "path": "outbox/../outbox"}
+    if not keep_old_entry:
+        del line.keys["servers"]["outbox"]
+    result = line.deliver(SECOND)
+    assert (result.added, result.removed, left(line)) == (0, 1, [])
+    assert receiver.look() == set("bcde")
+    with pytest.raises(ConfigError, match="delivery gold goes to"):
+        close(line.project(), line.lake, old)
+    assert len([*(line.lake.root / "receivers").iterdir()]) == 1
+
+
+def test_opt_outs_of_a_held_plan_go_to_the_server_under_its_new_name(line: Line) -> None:
+    changes(line, guard={"max_removed": 1})
+    receiver = Believer(line.outbox)
+    line.deliver(FIRST)
+    changes(line, guard={"max_removed": 1}, to="second")
+    line.keys["servers"] = {
+        "files": line.keys["servers"]["files"],
+        "second": {"type": "local", "path": "outbox"},
+    }
+    held = line.deliver(SECOND[:-2])
+    assert (held.state, held.opt_outs and held.opt_outs.removed) == ("held", 1)
+    assert receiver.look() == set("bcde")
+
+
+@pytest.mark.parametrize(
+    ("mode", "first", "second"),
+    [
+        ("full", "p_{YYYYMMDD}.csv", "p_{YYYY}{MM}{DD}.csv"),
+        ("full", "p_{YYYYMMDD}.csv", "p_20260102.csv"),
+        ("changes", "p_{YYYYMMDD}{HHMISS}.csv", "p_{seq}.csv"),
+    ],
+)
+def test_a_pattern_that_could_write_the_same_name_is_the_same_receiver(
+    line: Line, mode: str, first: str, second: str
+) -> None:
+    changes(line, mode=mode, file=first)
+    line.deliver(FIRST)
+    old = Receivers(line.project(), line.lake).all().popitem()[0]
+    changes(line, mode=mode, file=second)
+    result = line.deliver(SECOND)
+    assert (result.added, result.removed, left(line)) == (0, 1, [])
+    with pytest.raises(ConfigError, match="delivery gold goes to"):
+        close(line.project(), line.lake, old)
+
+
+def test_a_receiver_whose_names_a_ready_file_could_take_is_not_closed(line: Line) -> None:
+    changes(line, mode="full", file="p.csv")
+    line.deliver(FIRST)
+    changes(line, mode="full", file="p", ready={"suffix": ".csv"})
+    line.deliver(FIRST)
+    (gone,) = left(line)
+    with pytest.raises(ConfigError, match="delivery gold goes to"):
+        close(line.project(), line.lake, gone.target)
 
 
 def test_a_delivery_that_is_renamed_keeps_what_its_receiver_has(line: Line) -> None:
