@@ -11,7 +11,7 @@ from responsys_assets.deliveries.receivers import ROWS, Received, Receivers
 from responsys_assets.deliveries.removals import delivery_of, publish_removals
 from responsys_assets.deliveries.render import UnrenderableError
 from responsys_assets.deliveries.rows import key_columns
-from responsys_assets.deliveries.send import transfer
+from responsys_assets.deliveries.send import Release, transfer
 from responsys_assets.deliveries.settle import settle, settle_half_sent
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.errors import ConfigError, DeliveryError
@@ -23,11 +23,12 @@ CLOSING = "closing"
 
 
 def close(
-    project: Project, lake: Lake, target: Target, progress: Progress = SILENT
+    project: Project, lake: Lake, target: Target, word: Release, progress: Progress = SILENT
 ) -> DeliveryResult:
     """Remove everybody at a receiver: a file of removals, or an empty one for `mode: full`.
 
     Written as what was delivered there last, with the same columns, names and encryption.
+    `word` says who closes it, and why.
 
     Raises:
         ConfigError: if the configuration still delivers there, or lacks the server or a key; if
@@ -50,6 +51,7 @@ def close(
         if base.manifest.get("closed"):
             return plans.result(base)
         plan = plan or _publish(plans, base)
+        plans.journal(plan).note("closed", who=word.who, why=word.why)
         transfer(plans, plan, progress)
         return plans.result(plan)
 

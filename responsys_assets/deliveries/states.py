@@ -60,6 +60,20 @@ class DeliveryResult:
         return document
 
 
+def people(count: int) -> str:
+    """A number of people in words."""
+    return "1 person" if count == 1 else f"{count:,} people"
+
+
+def said_of_opt_outs(gone: DeliveryResult) -> str:
+    """What left at once although the rest is held."""
+    verb = "was" if gone.removed == 1 else "were"
+    return (
+        f"{people(gone.removed)} who may not be reached any more {verb} removed at once, without "
+        "waiting for a release"
+    )
+
+
 def short_id(plan: Snapshot) -> str:
     """Eight letters and digits that tell a plan from others of its delivery."""
     return plan.name.rpartition("_")[2]

@@ -11,6 +11,7 @@ import pytest
 from responsys_assets.config.targets import Target
 from responsys_assets.deliveries.close import close
 from responsys_assets.deliveries.receivers import Received, Receivers
+from responsys_assets.deliveries.send import Release
 from responsys_assets.deliveries.status import status
 from responsys_assets.errors import ConfigError
 from responsys_assets.lake.retention import prune
@@ -20,6 +21,7 @@ from responsys_assets_tests.deliveries.outbox import Believer, Line
 from responsys_assets_tests.pgp.letters import opened
 from responsys_assets_tests.segments.small_lake import person
 
+WORD = Release("ann", "the partner has gone")
 FIRST = [person(key) for key in "abcde"]
 OUT = {"EMAIL_PERMISSION_STATUS_": "O"}
 SECOND = [person("a", **OUT), *FIRST[1:]]
@@ -65,14 +67,14 @@ def test_closing_removes_everybody_at_the_receiver_that_was_left(line: Line) -> 
     changes(line, folder="new")
     line.deliver(SECOND)
     (gone,) = left(line)
-    done = close(line.project(), line.lake, gone.target)
+    done = close(line.project(), line.lake, gone.target, WORD)
     assert (done.state, done.removed, done.files) == ("delivered", 5, ("g_2.csv",))
     text = line.files()["g_2.csv"]
     assert text.startswith('"CUSTOMER_ID_";"TOWN";"POINTS";"CHANGE_"\n"a";"Rome";"1";"remove"\n')
     assert text.count("remove") == 5
     assert left(line) == []
     assert (
-        close(line.project(), line.lake, gone.target).state == "delivered"
+        close(line.project(), line.lake, gone.target, WORD).state == "delivered"
     )  # and sends nothing more
     assert set(line.files()) == {"g_1.csv", "g_2.csv"}
     changes(line)  # back again: everybody is new there
@@ -91,7 +93,7 @@ def test_a_full_delivery_is_closed_by_an_empty_file_of_its_own_shape(
     line.deliver(FIRST)
     line.configure(file="other.csv")
     (gone,) = left(line)
-    close(line.project(), line.lake, gone.target)
+    close(line.project(), line.lake, gone.target, WORD)
     assert opened(line.project(), line.outbox / "g.csv.gpg") == (
         b'"CUSTOMER_ID_","CITY_","POINTS"\n'
     )
@@ -103,11 +105,11 @@ def test_what_is_in_use_or_cannot_be_written_is_not_closed(line: Line) -> None:
     line.deliver(FIRST)
     (received,) = Receivers(line.project(), line.lake).all().values()
     with pytest.raises(ConfigError, match="delivery gold goes to outbox:g"):
-        close(line.project(), line.lake, received.target)
+        close(line.project(), line.lake, received.target, WORD)
     changes(line, to="files")
     del line.keys["servers"]["outbox"]
     with pytest.raises(ConfigError, match="put servers"):
-        close(line.project(), line.lake, received.target)
+        close(line.project(), line.lake, received.target, WORD)
 
 
 def test_a_folder_written_another_way_is_the_same_receiver(line: Line) -> None:
@@ -134,7 +136,7 @@ def test_a_server_entry_that_is_renamed_is_the_same_receiver(
     assert (result.added, result.removed, left(line)) == (0, 1, [])
     assert receiver.look() == set("bcde")
     with pytest.raises(ConfigError, match="delivery gold goes to"):
-        close(line.project(), line.lake, old)
+        close(line.project(), line.lake, old, WORD)
     assert len([*(line.lake.root / "receivers").iterdir()]) == 1
 
 
@@ -170,7 +172,7 @@ def test_a_pattern_that_could_write_the_same_name_is_the_same_receiver(
     result = line.deliver(SECOND)
     assert (result.added, result.removed, left(line)) == (0, 1, [])
     with pytest.raises(ConfigError, match="delivery gold goes to"):
-        close(line.project(), line.lake, old)
+        close(line.project(), line.lake, old, WORD)
 
 
 def test_a_receiver_whose_names_a_ready_file_could_take_is_not_closed(line: Line) -> None:
@@ -180,7 +182,7 @@ def test_a_receiver_whose_names_a_ready_file_could_take_is_not_closed(line: Line
     line.deliver(FIRST)
     (gone,) = left(line)
     with pytest.raises(ConfigError, match="delivery gold goes to"):
-        close(line.project(), line.lake, gone.target)
+        close(line.project(), line.lake, gone.target, WORD)
 
 
 def test_a_delivery_that_is_renamed_keeps_what_its_receiver_has(line: Line) -> None:
