@@ -8,7 +8,7 @@ from responsys_assets.config.project import Project
 from responsys_assets.config.targets import Target, may_collide
 from responsys_assets.deliveries.plans import Plans
 from responsys_assets.deliveries.receivers import ROWS, Received, Receivers
-from responsys_assets.deliveries.removals import delivery_of, publish_removals
+from responsys_assets.deliveries.removals import delivery_of, part_of, publish_part
 from responsys_assets.deliveries.render import UnrenderableError
 from responsys_assets.deliveries.rows import key_columns
 from responsys_assets.deliveries.send import Release, transfer
@@ -60,7 +60,7 @@ def _publish(plans: Plans, base: Snapshot) -> Snapshot:
     keys = pl.read_parquet(base.path / ROWS, columns=key_columns(base), glob=False)
     inputs = {"part": CLOSING, "base": base.name, "match_on": base.manifest["inputs"]["match_on"]}
     try:
-        return publish_removals(plans, base, keys, inputs, closed=True)
+        return publish_part(plans, base, part_of(base, keys), inputs, closed=True)
     except UnrenderableError as error:
         raise DeliveryError(
             "not_closable", f"{plans.target}: a value does not fit the {error.reason} of the file"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from responsys_assets.config.project import Project
+from responsys_assets.deliveries.opt_outs import may_go, opt_outs, require_recipients
 from responsys_assets.deliveries.plan import plan
 from responsys_assets.deliveries.plans import OPT_OUTS, Plans
-from responsys_assets.deliveries.reach import Reach
-from responsys_assets.deliveries.removals import publish_removals
+from responsys_assets.deliveries.removals import publish_part
 from responsys_assets.deliveries.render import UnrenderableError
 from responsys_assets.deliveries.send import Release, send
 from responsys_assets.deliveries.source import read_source
@@ -28,7 +28,7 @@ def deliver(
 ) -> DeliveryResult:
     """Plan a delivery and send it; of a plan that is held, only the opt-outs go.
 
-    `release` lets go the plan that is held, if it is the one that a person has looked at.
+    `release` sends the plan that is held, if it is the one that a person has looked at.
 
     Raises:
         ResponsysError: see `plan` and `send`.
@@ -72,19 +72,22 @@ def _looked_at(
 
 
 def _publish_opt_outs(plans: Plans, seen: Snapshot | None, planned: DeliveryResult) -> bool:
-    """Plan the removals of people who may not be reached any more, if a held plan has any."""
+    """Plan what must be heard at once of people who opted out, if a held plan has any."""
     held = planned.snapshot
     if held is None or not planned.unreachable:
         return False
     source = read_source(plans.project, plans.lake, plans.name)
-    if source.base is None or source.base.manifest["shape"]["mode"] != "changes":
+    if source.base is None:
         return False
     with plans.lake.workspace() as work:
-        keys = Reach(plans.project, plans.name, source).lost(work, source.base)
+        part = opt_outs(plans.project, plans.name, source, source.base, work)
+    if part is None or not may_go(part):
+        return False
+    require_recipients(plans.project, plans.name, plans.target, part)
     changed = held.manifest["changed"] or (seen is not None and seen.name == held.name)
     inputs = {**source.inputs, "part": OPT_OUTS}
     try:
-        made = publish_removals(plans, source.base, keys, inputs, changed=changed)
+        made = publish_part(plans, source.base, part, inputs, changed=changed)
     except UnrenderableError:
         return False
     for old in plans.superseded_by(made):

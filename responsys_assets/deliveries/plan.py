@@ -12,8 +12,8 @@ import polars as pl
 from responsys_assets.config.project import Project
 from responsys_assets.deliveries.files import File, Naming, destination, shape_of, write
 from responsys_assets.deliveries.holds import Hold, hides_consent, holds
+from responsys_assets.deliveries.opt_outs import in_words, opt_outs
 from responsys_assets.deliveries.plans import Plans
-from responsys_assets.deliveries.reach import Reach
 from responsys_assets.deliveries.receivers import ROWS
 from responsys_assets.deliveries.render import UnrenderableError
 from responsys_assets.deliveries.rows import KINDS, Comparison, Counts
@@ -139,22 +139,19 @@ class _Draft:
     ) -> dict[str, Any]:
         said = [hold.detail for hold in found]
         base = self._source.base
-        reach = Reach(self._project, self._name, self._source)
-        unreachable = reach.lost(work, base).height if base else 0
-        if unreachable:
-            said.append(
-                f"the receiver still has {unreachable} people who may not be reached any more"
-                + (", who are removed by themselves" if self._delivery.mode == "changes" else "")
-            )
+        part = opt_outs(self._project, self._name, self._source, base, work) if base else None
+        if part:
+            said += in_words(part)
         if written:
             said.append(
-                f"look at the plan, then let it go with `responsys apply {self._name} --release "
+                f"look at the plan, then send it with `responsys apply {self._name} --release "
                 f"--plan {self._source.digest[:8]}`, or mend what changed upstream"
             )
         verdict = _verdict(
             "held", written, found[0].reason, "; ".join(said), releasable=bool(written)
         )
-        return verdict | {"unreachable": unreachable}
+        counts = part.counts if part else None
+        return verdict | {"unreachable": counts.removed + counts.updated if counts else 0}
 
     def _nothing_new(self, comparison: Comparison, counts: Counts) -> bool:
         changes = self._delivery.mode == "changes"
