@@ -50,7 +50,9 @@ def close(
         base = plans.delivered() or received.plan
         if base.manifest.get("closed"):
             return plans.result(base)
-        plan = plan or _publish(plans, base)
+        if plan is None:
+            plans.require_base()
+            plan = _publish(plans, base)
         plans.journal(plan).note("closed", who=word.who, why=word.why)
         transfer(plans, plan, progress)
         return plans.result(plan)

@@ -79,6 +79,7 @@ def _publish_opt_outs(plans: Plans, seen: Snapshot | None, planned: DeliveryResu
     source = read_source(plans.project, plans.lake, plans.name)
     if source.base is None:
         return False
+    plans.require_base()
     with plans.lake.workspace() as work:
         part = opt_outs(plans.project, plans.name, source, source.base, work)
     if part is None or not may_go(part):

@@ -56,10 +56,12 @@ def plan(project: Project, lake: Lake, name: str, progress: Progress = SILENT) -
         if waiting is not None and source.made(waiting):
             return plans.result(waiting)
         if waiting is not None and plans.journal(waiting).started:
+            plans.require_base()
             settle(plans, waiting)
             source = read_source(project, lake, name)
         if source.base is not None and source.was_delivered():
             return plans.result(source.base, "unchanged")
+        plans.require_base()
         with progress.step(f"plan {name}", source.snapshot.rows, "rows") as advance:
             made = _Draft(plans, source).publish()
             advance(source.snapshot.rows)

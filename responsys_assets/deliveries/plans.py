@@ -40,6 +40,15 @@ class Plans:
         found = self.receivers.last(self.target)
         return found.plan if found else None
 
+    def require_base(self) -> None:
+        """Refuse to plan against rows that are missing or damaged.
+
+        Raises:
+            LakeError: naming the file.
+        """
+        if found := self.receivers.last(self.target):
+            found.require_whole()
+
     def waiting(self) -> Snapshot | None:
         """The plan that follows what the target has and was not given up."""
         found = [plan for plan in self._open() if self._follows(plan)]

@@ -56,8 +56,12 @@ class Reach:
         sent = engine.parquet([plan.path / ROWS])
         found = [self._keys(work, plan, f"SELECT * FROM {sent} WHERE {{}}", self._by_address(plan))]
         people = engine.parquet(profile_files(self.source.profiles))
-        for match in filter(None, (self._match(plan), self._match_of_then(plan))):
-            whose = " AND ".join(f"r.{ours} = p.{theirs}" for ours, theirs in match)
+        alike = "{} = {}", "lower(trim({})) = lower(trim(CAST({} AS VARCHAR)))"
+        matches = self._match(plan), self._match_of_then(plan)
+        for match, equal in zip(matches, alike, strict=True):
+            if not match:
+                continue
+            whose = " AND ".join(equal.format(f"r.{ours}", f"p.{theirs}") for ours, theirs in match)
             query = (
                 f"SELECT r.* FROM {sent} r "
                 f"SEMI JOIN (SELECT * FROM {people} WHERE {{}}) p ON {whose}"
@@ -140,7 +144,11 @@ class Reach:
         return []
 
     def _match_of_then(self, plan: Snapshot) -> list[tuple[str, str]]:
-        """The same for the match columns that the plan had, if they are others than today's."""
+        """The same for the match columns that the plan had, if they are others than today's.
+
+        Profiles have these as they were sent, not as keys are written, so that letters and spaces
+        may differ: two keys that are alike count as one, for the opt-out.
+        """
         match_on = plan.manifest["inputs"]["match_on"]
         has = column_types(profile_files(self.source.profiles))
         if list(self.project.config.profiles.match_columns) == match_on:
@@ -148,9 +156,7 @@ class Reach:
         if not has.keys() >= set(match_on):
             return []
         keys = key_columns(plan)
-        return [
-            (key, f"{identifier(name)}::VARCHAR") for key, name in zip(keys, match_on, strict=True)
-        ]
+        return [(key, identifier(name)) for key, name in zip(keys, match_on, strict=True)]
 
     def _permissions(self, plan: Snapshot) -> set[str]:
         """The permission columns that the receiver has."""

@@ -48,6 +48,14 @@ class Received:
         """The plan, with the rows that the receiver has."""
         return SnapshotStore(self.path.parent).read(self.path.name)
 
+    def require_whole(self) -> None:
+        """Refuse to go on if it is not known any more whom the receiver has.
+
+        Raises:
+            LakeError: if the rows are missing or damaged.
+        """
+        SnapshotStore(self.path.parent).require_whole(self.plan, ROWS)
+
     @property
     def _order(self) -> tuple[dt.datetime, int, bool, str]:
         whole = (self.path / ROWS).is_file()

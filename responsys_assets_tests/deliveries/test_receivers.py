@@ -13,7 +13,7 @@ from responsys_assets.deliveries.close import close
 from responsys_assets.deliveries.receivers import Received, Receivers
 from responsys_assets.deliveries.send import Release
 from responsys_assets.deliveries.status import status
-from responsys_assets.errors import ConfigError
+from responsys_assets.errors import ConfigError, LakeError
 from responsys_assets.lake.retention import prune
 from responsys_assets.lake.verify import verify
 from responsys_assets_tests.conftest import PgpKeys
@@ -282,3 +282,23 @@ def test_a_clock_that_goes_back_does_not_bring_an_older_state_back(line: Line) -
 def test_a_target_is_what_the_manifest_of_any_plan_says() -> None:
     old = {"to": {"server": "s", "folder": "a/"}, "shape": {"file": "x.csv"}}
     assert Target.of_manifest(old) == Target("s", "a", "x.csv")
+
+
+@pytest.mark.parametrize("part", ["deliveries", "receivers"])
+def test_a_damaged_base_is_named_with_the_advice_to_restore_it(line: Line, part: str) -> None:
+    changes(line)
+    line.deliver(FIRST)
+    (other,) = {"deliveries", "receivers"} - {part}
+    shutil.rmtree(line.lake.root / other)
+    (rows,) = (line.lake.root / part).rglob("rows.parquet")
+    rows.write_bytes(rows.read_bytes()[:-20])
+    for advice in (each.advice for each in verify(line.lake).findings):
+        assert "it says what the receiver has, and nothing else does" in advice
+        assert "makes it anew" not in advice
+    with pytest.raises(LakeError) as error:
+        line.deliver(SECOND)
+    assert error.value.file == str(rows)
+    assert "`responsys verify`" in error.value.message
+    assert "it says what the receiver has, and nothing else does" in error.value.message
+    assert "run this again" not in error.value.message
+    assert set(line.files()) == {"g_1.csv"}
