@@ -13,6 +13,7 @@ from responsys_assets.deliveries.render import UnrenderableError
 from responsys_assets.deliveries.send import Release, send
 from responsys_assets.deliveries.source import read_source
 from responsys_assets.deliveries.states import DeliveryResult
+from responsys_assets.errors import ConfigError
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.progress import SILENT, Progress
@@ -31,12 +32,14 @@ def deliver(
     `release` sends the plan that is held, if it is the one that a person has looked at.
 
     Raises:
+        ConfigError: if `release` names a plan, nothing is held and no plan has that name.
         ResponsysError: see `plan` and `send`.
     """
     with lake.writing(progress.say):
         plans = Plans(project, lake, name)
         seen = plans.waiting()
         planned = plan(project, lake, name, progress)
+        _require_known(planned, release)
         gone = None
         if planned.state == "planned" and _only_opt_outs(planned.snapshot):
             gone = send(project, lake, name, progress=progress)
@@ -59,10 +62,24 @@ def _only_opt_outs(snapshot: Snapshot | None) -> bool:
     return snapshot is not None and snapshot.manifest["inputs"].get("part") == OPT_OUTS
 
 
+def _require_known(planned: DeliveryResult, release: Release | None) -> None:
+    """A plan that a person names must be there, unless another one is held and can be shown."""
+    if release is None or release.plan is None or planned.state == "held":
+        return
+    snapshot = planned.snapshot if planned.state == "planned" else None
+    if snapshot is not None and release.plan in (planned.plan_id, snapshot.name):
+        return  # it was released, and is on its way
+    raise ConfigError(
+        "unknown_plan",
+        f"delivery {planned.name} has no plan {release.plan}, and nothing of it is held: "
+        f"`responsys apply {planned.name}` sends what there is to send",
+    )
+
+
 def _looked_at(
     plans: Plans, seen: Snapshot | None, planned: DeliveryResult, release: Release
 ) -> bool:
-    """Whether the held plan is the one that a person lets go."""
+    """Whether the held plan is the one that a person sends."""
     held = planned.snapshot
     if held is None or seen is None or seen.name != held.name:
         return False

@@ -199,3 +199,54 @@ def test_deliveries_refuses_names_that_it_does_not_know_and_says_which_there_are
     lost = small("deliveries", "to_partner", "foo", "--json")
     assert (lost.code, lost.error["message"]) == (2, "a TARGET goes with --close: foo")
     assert small("deliveries", "to_partner", "--json").json == {"receivers": []}
+
+
+def test_a_plan_that_is_named_and_does_not_exist_is_an_error(small: Small) -> None:
+    configure(small)
+    small.export(rows())
+    small.json("sync", "--no-deliver")
+    for _ in ("before anything is sent", "when all is sent"):
+        refused = small("apply", "to_partner", "--release", "--plan", "zzz", "--json")
+        assert (refused.code, refused.error["code"]) == (2, "unknown_plan")
+        assert "delivery to_partner has no plan zzz" in refused.error["message"]
+        small.json("sync")
+    assert sent(small) == 1
+
+
+def test_status_shows_the_numbers_of_the_held_plan_and_of_what_was_delivered(small: Small) -> None:
+    configure(small)
+    small.export(rows())
+    small.json("sync")
+    small.export(rows(1, 2, city="Oslo"), day="20260103")
+    held(small, "sync")
+    lines = [line.split() for line in small("status").out.splitlines() if "rome_" in line]
+    assert lines[0] == ["to_partner", "held", "18", "0", "0", "2", "-", "rome_2.csv"]
+    assert lines[1][:6] == ["to_partner", "delivered", "20", "20", "0", "0"]
+    assert lines[1][-1] == "rome_1.csv"
+
+
+def test_one_person_is_not_one_people(small: Small) -> None:
+    configure(small, mode="changes", file="r_{seq}.csv")
+    small.export(rows())
+    small.json("sync")
+    small.export(rows(1, 2, city="Oslo", out=5), day="20260103")
+    said = " ".join(small("sync").out.split())
+    assert (
+        "to_partner: 1 person who may not be reached any more was removed at once, without "
+        "waiting for a release: r_2.csv"
+    ) in said
+
+
+def test_a_name_that_a_folder_has_is_said_with_its_delivery(small: Small) -> None:
+    configure(small)
+    small.export(rows())
+    blocking = small.folder / "outbox" / "rome_1.csv"
+    blocking.mkdir(parents=True)
+    small("sync")
+    failed = small("apply", "--json")
+    assert failed.error["message"] == (
+        "delivery to_partner: rome_1.csv is a folder there; move it away"
+    )
+    blocking.rmdir()
+    small.json("apply")
+    assert blocking.is_file()
