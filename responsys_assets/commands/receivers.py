@@ -74,7 +74,11 @@ def deliveries_command(
 
 def _require_usage(*, closing: bool, target: str | None, why: str | None) -> None:
     if closing and not (why and why.strip()):
-        raise ConfigError("usage", "--close needs --why TEXT; it is recorded with your name")
+        raise ConfigError(
+            "usage",
+            "--close needs --why TEXT, which is recorded with your name; `responsys status` says "
+            "whether a reader of newer files in the same folder would lose its people, too",
+        )
     if not closing and target is not None:
         raise ConfigError("usage", f"a TARGET goes with --close: {target}")
     if not closing and why is not None:

@@ -37,9 +37,9 @@ def may_go(part: Part) -> bool:
     return part.delivery.mode == "changes"
 
 
-def in_words(part: Part) -> list[str]:
+def in_words(project: Project, part: Part) -> list[str]:
     """Whom it is about, and what becomes of them."""
-    at_once = may_go(part)
+    at_once = may_go(part) and not _without_key(project, part)
     said = []
     if part.counts.removed:
         said.append(
@@ -60,13 +60,17 @@ def require_recipients(project: Project, name: str, target: Target, part: Part) 
     Raises:
         ConfigError: naming the first one that the configuration does not have any more.
     """
-    for recipient in part.delivery.encrypt_for:
-        if recipient not in project.config.keys.recipients:
-            raise ConfigError(
-                "unknown_recipient",
-                f"delivery {name} has opt-outs to send at once to {target}, and what went there "
-                f"last was encrypted for {recipient}: put keys.recipients.{recipient} back into "
-                "the configuration until they have gone, or look at the whole plan with "
-                f"`responsys plan {name}` and send it with `responsys apply {name} --release`",
-                file=str(project.file),
-            )
+    for recipient in _without_key(project, part):
+        raise ConfigError(
+            "unknown_recipient",
+            f"delivery {name} has opt-outs to send at once to {target}, and what went there "
+            f"last was encrypted for {recipient}: put keys.recipients.{recipient} back into "
+            "the configuration until they have gone, or look at the whole plan with "
+            f"`responsys plan {name}` and send it with `responsys apply {name} --release`",
+            file=str(project.file),
+        )
+
+
+def _without_key(project: Project, part: Part) -> list[str]:
+    known = project.config.keys.recipients
+    return [recipient for recipient in part.delivery.encrypt_for if recipient not in known]

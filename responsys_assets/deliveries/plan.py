@@ -143,7 +143,7 @@ class _Draft:
         base = self._source.base
         part = opt_outs(self._project, self._name, self._source, base, work) if base else None
         if part:
-            said += in_words(part)
+            said += in_words(self._project, part)
         if written:
             said.append(
                 f"look at the plan, then send it with `responsys apply {self._name} --release "

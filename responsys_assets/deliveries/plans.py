@@ -84,7 +84,7 @@ class Plans:
     def replaces_another(self, plan: Mapping[str, Any]) -> bool:
         """Whether somebody may have looked at a plan that said something else than this one.
 
-        Then this one is to be looked at before it is let go.
+        Then this one is to be looked at before it is sent.
         """
         base = self.delivered()
         part_of_another = base is not None and base.manifest["inputs"].get("part")

@@ -86,13 +86,16 @@ class Receivers:
     def all(self) -> dict[Target, Received]:
         """What every receiver has, by its newest target."""
         targets = {received.target for received in self._known()}
-        newest = filter(None, map(self.last, targets))
-        return {received.target: received for received in sorted(newest, key=lambda r: r.target)}
+        newest = {received.target: received for received in map(self.last, targets) if received}
+        return {
+            target: replace(newest[target], beside=self._beside(target))
+            for target in sorted(newest)
+        }
 
     def left(self) -> list[Received]:
         """Receivers that still have people and are not delivered to any more."""
         return [
-            replace(received, beside=self._beside(received.target))
+            received
             for received in self.all().values()
             if received.rows and not received.closed and not self.in_use(received.target)
         ]
@@ -108,7 +111,9 @@ class Receivers:
     def _beside(self, target: Target) -> tuple[str, ...]:
         config = self._project.config
         return tuple(
-            name for name, other in self._configured.items() if target.shares_place(other, config)
+            name
+            for name, other in self._configured.items()
+            if target.shares_place(other, config) and not self.same(target, other)
         )
 
     @property

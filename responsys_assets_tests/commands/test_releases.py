@@ -171,6 +171,8 @@ def test_a_receiver_left_for_another_name_in_the_folder_may_have_the_same_reader
 ) -> None:
     left_by_another_name(small)
     assert small.json("status")["left_receivers"][0]["beside"] == ["to_partner"]
+    found = {each["target"]: each["beside"] for each in small.json("deliveries")["receivers"]}
+    assert found == {"outbox:r_{seq}.csv": ["to_partner"], "outbox:s_{seq}.csv": []}
     said = " ".join(small("status").out.split())
     assert "if one reader takes both names, --close removes its people" in said
 

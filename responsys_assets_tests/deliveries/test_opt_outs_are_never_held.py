@@ -259,8 +259,12 @@ def test_opt_outs_that_lack_the_key_of_their_receiver_say_whose_they_are_and_wha
     line.deliver(PEOPLE)
     line.keys["keys"] = {"recipients": {"new": public}}
     changes(line, encrypt_for=["new"])
+    line.profiles(but(a=OUT, b=AWAY, c=AWAY))
+    detail = str(line.plan().detail)
+    assert "the receiver still has 1 person who may not be reached any more;" in detail
+    assert "at once" not in detail
     with pytest.raises(ConfigError) as error:
-        line.deliver(but(a=OUT, b=AWAY, c=AWAY))
+        line.deliver()
     said = str(error.value)
     assert "delivery gold has opt-outs to send at once to outbox:g_{seq}.csv" in said
     assert "put keys.recipients.old back into the configuration" in said
