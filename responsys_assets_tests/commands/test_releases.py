@@ -252,3 +252,33 @@ def test_a_name_that_a_folder_has_is_said_with_its_delivery(small: Small) -> Non
     blocking.rmdir()
     small.json("apply")
     assert blocking.is_file()
+
+
+def test_who_opted_out_and_left_is_removed_at_once_where_permission_is_delivered(
+    small: Small,
+) -> None:
+    columns = ["CUSTOMER_ID_", "EMAIL_PERMISSION_STATUS_"]
+    small.configure(
+        lists={"core": small.list_config(max_shrink="100%")},
+        deliveries={
+            "to_partner": {
+                "segment": "profiles",
+                "to": "outbox",
+                "file": "r_{seq}.csv",
+                "mode": "changes",
+                "columns": columns,
+                "guard": {"max_removed": 1},
+            }
+        },
+    )
+    small.export(rows())
+    small.json("sync")
+    small.export(rows(out=5), day="20260103")
+    small.json("sync", "--no-deliver")
+    kept = [line for line in rows(out=5).splitlines() if line.split(",")[0] not in "5678"]
+    small.export("\n".join(kept) + "\n", day="20260104")
+    delivery = held(small, "sync")
+    assert (delivery["removed"], delivery["opt_outs"]["removed"]) == (3, 1)
+    assert (small.folder / "outbox" / "r_2.csv").read_text().splitlines()[1:] == [
+        '"5","I","remove"'
+    ]
