@@ -26,7 +26,7 @@ from responsys_assets.deliveries.plan import plan
 from responsys_assets.deliveries.plans import Plans
 from responsys_assets.deliveries.receivers import Received, Receivers
 from responsys_assets.deliveries.send import Release
-from responsys_assets.deliveries.states import DeliveryResult
+from responsys_assets.deliveries.states import DeliveryResult, people, said_of_opt_outs
 from responsys_assets.edits import rereadings
 from responsys_assets.errors import ConfigError, ExitCode
 from responsys_assets.lake.lake import Lake
@@ -53,20 +53,20 @@ def plan_command(state: State, names: tuple[str, ...]) -> Reply:
 
 @click.command("apply", cls=Command)
 @click.argument("names", metavar="[DELIVERY]...", nargs=-1)
-@click.option("--release", is_flag=True, help="Send the plan that is held; name the delivery.")
-@click.option("--plan", "plan_id", metavar="ID", help="The plan that --release lets go.")
-@click.option("--why", metavar="TEXT", help="Why it may go; recorded with your name.")
+@click.option("--release", is_flag=True, help="Send the held plan that you have looked at.")
+@click.option("--plan", "plan_id", metavar="ID", help="The held plan to send (as shown by `plan`).")
+@click.option("--why", metavar="TEXT", help="Why it is sent; recorded with your name.")
 @pass_state
 def apply_command(
     state: State, names: tuple[str, ...], release: bool, plan_id: str | None, why: str | None
 ) -> Reply:
     """Send what is planned, and plan what is not.
 
-    --release lets go the plan that you looked at. If a sync has made another one since, that is
-    shown instead and waits for another look. --plan says which one you mean.
+    --release sends the held plan that you looked at. If a sync has made another one since, that
+    is shown instead and waits for another look. --plan says which one you mean.
     """
     if release and not names:
-        raise ConfigError("usage", "--release needs the name of the delivery to let go")
+        raise ConfigError("usage", "--release needs the name of a delivery")
     if not release and (plan_id or why):
         raise ConfigError("usage", "--plan and --why go with --release")
     if plan_id and len(names) > 1:
@@ -106,10 +106,7 @@ def show_held(console: Console, results: Iterable[DeliveryResult]) -> None:
     for result in results:
         if result.opt_outs is not None:
             files = " ".join(result.opt_outs.files)
-            console.print(
-                f"{result.name}: {result.opt_outs.removed} people who may not be reached any "
-                f"more were removed by themselves: {files}"
-            )
+            console.print(f"{result.name}: {said_of_opt_outs(result.opt_outs)}: {files}")
         if result.state == "held":
             console.print(f"{result.name} is held: {result.detail or result.reason}")
 
@@ -118,10 +115,22 @@ def show_left(console: Console, left: Iterable[Received]) -> None:
     """Receivers that have people and get nothing any more, with what to do."""
     for each in left:
         console.print(
-            f"{each.target} is not delivered to any more and still has {each.rows} people from "
-            f"{each.delivery}: `responsys deliveries {each.delivery} --close` removes them there",
+            f"{each.target} is not delivered to any more and still has {people(each.rows)} from "
+            f"{each.delivery}: `responsys deliveries {each.delivery} --close --why TEXT` removes "
+            f"them there{_beside(each)}",
             style="bold red",
         )
+
+
+def _beside(left: Received) -> str:
+    """What closing would do if the old and the new file names have one reader."""
+    if not left.beside:
+        return ""
+    return (
+        f". Delivery {', '.join(left.beside)} writes to the same folder under another name: if one "
+        "reader takes both names, --close removes its people, those of the new files included; "
+        "close only if nobody reads the new files together with the old"
+    )
 
 
 def _chosen(project: Project, names: Sequence[str]) -> list[str]:

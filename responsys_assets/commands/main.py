@@ -25,8 +25,14 @@ COMMANDS = {
     "doctor": ("doctor", "Check configuration, keys, access and files; say what to do."),
     "sync": ("sync", "Poll, ingest, merge, segment and deliver what is new."),
     "plan": ("deliver", "Build delivery files and show what would change."),
-    "apply": ("deliver", "Send what is planned; --release lets a held plan go."),
-    "deliveries": ("receivers", "Receivers and what they have; --close removes all at one."),
+    "apply": (
+        "deliver",
+        "Send what is planned; --release sends a held plan that you have looked at.",
+    ),
+    "deliveries": (
+        "receivers",
+        "Who has received what; --close removes everyone at a receiver that is no longer used.",
+    ),
     "exports": ("exports", "Exports of a list; accept, retry or withdraw one."),
     "status": ("status", "Lists, last exports, held files, snapshots, deliveries."),
     "rejects": ("rejects", "Rejected records with reason, record, byte and line."),

@@ -164,6 +164,10 @@ def _show_lists(console: Console, exports: dict[str, list[Export]]) -> None:
             )
 
 
+def _numbers(result: DeliveryResult) -> tuple[str | int, ...]:
+    return (result.state, result.rows, result.added, result.updated, result.removed)
+
+
 def _show_deliveries(console: Console, deliveries: dict[str, DeliveryStatus]) -> None:
     if not deliveries:
         return
@@ -171,17 +175,14 @@ def _show_deliveries(console: Console, deliveries: dict[str, DeliveryStatus]) ->
     waiting = []
     for name, found in deliveries.items():
         delivered, waits = found.delivered, _waiting(found)
-        latest = waits or delivered
-        rows.append(
-            (
-                name,
-                latest.state if latest else None,
-                delivered.rows if delivered else None,
-                found.delivered_at[:19] if found.delivered_at else None,
-                " ".join(delivered.files) if delivered else None,
-            )
-        )
-        waiting += [waits] if waits else []
-    headers = ("delivery", "state", "rows", "delivered (UTC)", "files")
+        at = found.delivered_at[:19] if found.delivered_at else None
+        if waits:
+            rows.append((name, *_numbers(waits), None, " ".join(waits.files)))
+            waiting.append(waits)
+        if delivered:
+            rows.append((name, *_numbers(delivered), at, " ".join(delivered.files)))
+        if not waits and not delivered:
+            rows.append((name, *([None] * 7)))
+    headers = ("delivery", "state", "rows", "added", "updated", "removed", "at (UTC)", "files")
     console.print(table(headers, rows))
     show_held(console, waiting)

@@ -10,8 +10,7 @@ from pathlib import PurePosixPath
 
 from responsys_assets.config.criteria import Criteria, CriteriaError
 from responsys_assets.config.models import Config, Delivery, Priority, ProfileList, SftpServer
-from responsys_assets.config.patterns import have_common
-from responsys_assets.config.targets import Target
+from responsys_assets.config.targets import Target, may_collide
 from responsys_assets.system_columns import (
     DELIVERABILITY_COLUMNS,
     LISTS,
@@ -220,19 +219,10 @@ def _promises(name: str, delivery: Delivery) -> Iterator[Problem]:
 def _targets(config: Config) -> Iterator[Problem]:
     """Deliveries that could write over each other's files, ready files included."""
     for (one, first), (other, second) in combinations(config.deliveries.items(), 2):
-        if Target.of(first).place(config) == Target.of(second).place(config) and any(
-            have_common(ours, theirs) for ours in _names(first) for theirs in _names(second)
-        ):
+        same_place = Target.of(first).place(config) == Target.of(second).place(config)
+        if same_place and may_collide(first, second):
             yield Problem(
                 ("deliveries", other, "file"),
                 f"deliveries {one} and {other} could write the same file: "
                 "give each a folder or a name of its own",
             )
-
-
-def _names(delivery: Delivery) -> list[str]:
-    """The shapes of all names that a delivery may write."""
-    shapes = delivery.file.shapes
-    if delivery.ready == "none":
-        return shapes
-    return [*shapes, *(shape + delivery.ready.suffix.lower() for shape in shapes)]

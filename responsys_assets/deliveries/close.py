@@ -5,13 +5,13 @@ from __future__ import annotations
 import polars as pl
 
 from responsys_assets.config.project import Project
-from responsys_assets.config.targets import Target
+from responsys_assets.config.targets import Target, may_collide
 from responsys_assets.deliveries.plans import Plans
 from responsys_assets.deliveries.receivers import ROWS, Received, Receivers
-from responsys_assets.deliveries.removals import publish_removals
+from responsys_assets.deliveries.removals import delivery_of, part_of, publish_part
 from responsys_assets.deliveries.render import UnrenderableError
 from responsys_assets.deliveries.rows import key_columns
-from responsys_assets.deliveries.send import transfer
+from responsys_assets.deliveries.send import Release, transfer
 from responsys_assets.deliveries.settle import settle, settle_half_sent
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.errors import ConfigError, DeliveryError
@@ -23,11 +23,12 @@ CLOSING = "closing"
 
 
 def close(
-    project: Project, lake: Lake, target: Target, progress: Progress = SILENT
+    project: Project, lake: Lake, target: Target, word: Release, progress: Progress = SILENT
 ) -> DeliveryResult:
     """Remove everybody at a receiver: a file of removals, or an empty one for `mode: full`.
 
     Written as what was delivered there last, with the same columns, names and encryption.
+    `word` says who closes it, and why.
 
     Raises:
         ConfigError: if the configuration still delivers there, or lacks the server or a key; if
@@ -49,7 +50,10 @@ def close(
         base = plans.delivered() or received.plan
         if base.manifest.get("closed"):
             return plans.result(base)
-        plan = plan or _publish(plans, base)
+        if plan is None:
+            plans.require_base()
+            plan = _publish(plans, base)
+        plans.journal(plan).note("closed", who=word.who, why=word.why)
         transfer(plans, plan, progress)
         return plans.result(plan)
 
@@ -58,7 +62,7 @@ def _publish(plans: Plans, base: Snapshot) -> Snapshot:
     keys = pl.read_parquet(base.path / ROWS, columns=key_columns(base), glob=False)
     inputs = {"part": CLOSING, "base": base.name, "match_on": base.manifest["inputs"]["match_on"]}
     try:
-        return publish_removals(plans, base, keys, inputs, closed=True)
+        return publish_part(plans, base, part_of(base, keys), inputs, closed=True)
     except UnrenderableError as error:
         raise DeliveryError(
             "not_closable", f"{plans.target}: a value does not fit the {error.reason} of the file"
@@ -67,8 +71,10 @@ def _publish(plans: Plans, base: Snapshot) -> Snapshot:
 
 def _require_closable(project: Project, received: Received) -> None:
     target, config = received.target, project.config
+    before = delivery_of(received.plan)
     for name, delivery in config.deliveries.items():
-        if Target.of(delivery) == target:
+        theirs = Target.of(delivery)
+        if theirs.shares_place(target, config) and may_collide(delivery, before):
             raise ConfigError(
                 "target_in_use",
                 f"delivery {name} goes to {target}, so it cannot be closed: take the delivery "

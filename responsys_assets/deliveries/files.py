@@ -12,6 +12,7 @@ import polars as pl
 
 from responsys_assets.config.models import Delivery
 from responsys_assets.config.project import Project
+from responsys_assets.config.targets import Target
 from responsys_assets.deliveries.render import write_file
 from responsys_assets.deliveries.rows import KINDS, Counts, Kind
 from responsys_assets.deliveries.source import CHANGE
@@ -93,3 +94,9 @@ def write(
 def shape_of(delivery: Delivery) -> dict[str, Any]:
     """What the receiver would notice, were it different."""
     return delivery.model_dump(mode="json", exclude={"guard", "when_unchanged", "channel"})
+
+
+def destination(project: Project, target: Target) -> dict[str, Any]:
+    """Where a plan goes, and what the server's name means now."""
+    place = target.place(project.config)
+    return {"server": target.server, "folder": target.folder, "place": [*place]}

@@ -1,4 +1,4 @@
-"""Limits that hold a plan until a person lets it go."""
+"""Limits that hold a plan until a person sends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds a plan until a person lets it go, beyond its guard."""
+"""What holds a plan until a person sends it, beyond its guard."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def hides_consent(project: Project, name: str, source: Source) -> bool:
 
 
 def _let_go_before(project: Project, name: str, source: Source) -> bool:
-    """Whether a person has let go a plan of the same configuration."""
+    """Whether a person has sent a held plan of the same configuration."""
     base = source.base
     return (
         base is not None

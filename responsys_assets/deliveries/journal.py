@@ -3,7 +3,7 @@
 A step that cannot be undone is announced before it is tried (`sending`, `announcing`) and
 confirmed after (`sent`, `announced`), so that whoever comes next knows what to look for;
 `uploading` says that there may be a temporary file. `shown` says that a person looked at the plan,
-`released` who let it go, and why.
+`released` who sent it although it was held, and why, `closed` who closed the receiver, and why.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot
 
 FileStep = Literal["uploading", "sending", "sent", "announcing", "announced"]
-PlanStep = Literal["shown", "released", "abandoned", "delivered"]
+PlanStep = Literal["shown", "released", "closed", "abandoned", "delivered"]
 
 
 class Journal:

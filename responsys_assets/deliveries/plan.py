@@ -10,10 +10,10 @@ import duckdb
 import polars as pl
 
 from responsys_assets.config.project import Project
-from responsys_assets.deliveries.files import File, Naming, shape_of, write
+from responsys_assets.deliveries.files import File, Naming, destination, shape_of, write
 from responsys_assets.deliveries.holds import Hold, hides_consent, holds
+from responsys_assets.deliveries.opt_outs import in_words, opt_outs
 from responsys_assets.deliveries.plans import Plans
-from responsys_assets.deliveries.reach import Reach
 from responsys_assets.deliveries.receivers import ROWS
 from responsys_assets.deliveries.render import UnrenderableError
 from responsys_assets.deliveries.rows import KINDS, Comparison, Counts
@@ -56,10 +56,12 @@ def plan(project: Project, lake: Lake, name: str, progress: Progress = SILENT) -
         if waiting is not None and source.made(waiting):
             return plans.result(waiting)
         if waiting is not None and plans.journal(waiting).started:
+            plans.require_base()
             settle(plans, waiting)
             source = read_source(project, lake, name)
         if source.base is not None and source.was_delivered():
             return plans.result(source.base, "unchanged")
+        plans.require_base()
         with progress.step(f"plan {name}", source.snapshot.rows, "rows") as advance:
             made = _Draft(plans, source).publish()
             advance(source.snapshot.rows)
@@ -139,22 +141,19 @@ class _Draft:
     ) -> dict[str, Any]:
         said = [hold.detail for hold in found]
         base = self._source.base
-        reach = Reach(self._project, self._name, self._source)
-        unreachable = reach.lost(work, base).height if base else 0
-        if unreachable:
-            said.append(
-                f"the receiver still has {unreachable} people who may not be reached any more"
-                + (", who are removed by themselves" if self._delivery.mode == "changes" else "")
-            )
+        part = opt_outs(self._project, self._name, self._source, base, work) if base else None
+        if part:
+            said += in_words(self._project, part)
         if written:
             said.append(
-                f"look at the plan, then let it go with `responsys apply {self._name} --release "
+                f"look at the plan, then send it with `responsys apply {self._name} --release "
                 f"--plan {self._source.digest[:8]}`, or mend what changed upstream"
             )
         verdict = _verdict(
             "held", written, found[0].reason, "; ".join(said), releasable=bool(written)
         )
-        return verdict | {"unreachable": unreachable}
+        counts = part.counts if part else None
+        return verdict | {"unreachable": counts.removed + counts.updated if counts else 0}
 
     def _nothing_new(self, comparison: Comparison, counts: Counts) -> bool:
         changes = self._delivery.mode == "changes"
@@ -191,7 +190,7 @@ class _Draft:
             **self._naming.as_manifest(),
             "columns": [[*pair] for pair in columns],
             "shape": shape_of(self._delivery),
-            "to": {"server": self._delivery.to, "folder": self._delivery.folder},
+            "to": destination(self._project, self._plans.target),
             "hides_consent": hides_consent(self._project, self._name, self._source),
         }
 

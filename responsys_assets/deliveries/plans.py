@@ -40,6 +40,15 @@ class Plans:
         found = self.receivers.last(self.target)
         return found.plan if found else None
 
+    def require_base(self) -> None:
+        """Refuse to plan against rows that are missing or damaged.
+
+        Raises:
+            LakeError: naming the file.
+        """
+        if found := self.receivers.last(self.target):
+            found.require_whole()
+
     def waiting(self) -> Snapshot | None:
         """The plan that follows what the target has and was not given up."""
         found = [plan for plan in self._open() if self._follows(plan)]
@@ -58,7 +67,7 @@ class Plans:
                 target = Target.of_manifest(plan.manifest)
                 if waiting is not None and plan.path == waiting.path:
                     continue
-                ours = folder.name == self.name or target == self.target
+                ours = folder.name == self.name or self.receivers.same(target, self.target)
                 if ours and self.journal(plan).started:
                     yield Plans(self.project, self.lake, folder.name, target), plan
 
@@ -75,7 +84,7 @@ class Plans:
     def replaces_another(self, plan: Mapping[str, Any]) -> bool:
         """Whether somebody may have looked at a plan that said something else than this one.
 
-        Then this one is to be looked at before it is let go.
+        Then this one is to be looked at before it is sent.
         """
         base = self.delivered()
         part_of_another = base is not None and base.manifest["inputs"].get("part")
@@ -155,7 +164,8 @@ class Plans:
         ]
 
     def _follows(self, plan: Snapshot) -> bool:
-        return Target.of_manifest(plan.manifest) == self.target and self.follows(plan)
+        target = Target.of_manifest(plan.manifest)
+        return self.receivers.same(target, self.target) and self.follows(plan)
 
 
 def _content(plan: Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -30,7 +31,7 @@ from responsys_assets.segments.consent import (
 from responsys_assets.segments.profiles import ChannelAddresses, column_types, profile_files
 from responsys_assets.segments.sql import identifier
 from responsys_assets.segments.suppressions import suppressed_values
-from responsys_assets.system_columns import CHANNELS
+from responsys_assets.system_columns import CHANNELS, PERMISSION_COLUMNS, Channel
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,13 @@ class Reach:
         """
         sent = engine.parquet([plan.path / ROWS])
         found = [self._keys(work, plan, f"SELECT * FROM {sent} WHERE {{}}", self._by_address(plan))]
-        if match := self._match(plan):
-            people = engine.parquet(profile_files(self.source.profiles))
-            whose = " AND ".join(f"r.{ours} = p.{theirs}" for ours, theirs in match)
+        people = engine.parquet(profile_files(self.source.profiles))
+        alike = "{} = {}", "lower(trim({})) = lower(trim(CAST({} AS VARCHAR)))"
+        matches = self._match(plan), self._match_of_then(plan)
+        for match, equal in zip(matches, alike, strict=True):
+            if not match:
+                continue
+            whose = " AND ".join(equal.format(f"r.{ours}", f"p.{theirs}") for ours, theirs in match)
             query = (
                 f"SELECT r.* FROM {sent} r "
                 f"SEMI JOIN (SELECT * FROM {people} WHERE {{}}) p ON {whose}"
@@ -64,20 +69,58 @@ class Reach:
             found.append(self._keys(work, plan, query, self._by_profile()))
         return pl.concat([*found, self._left(plan)]).unique()
 
+    def told(self, work: Workspace, plan: Snapshot, lost: pl.DataFrame) -> pl.DataFrame | None:
+        """The rows of a plan with the permission that their people have now, if they opted out.
+
+        Only of people whose permission is delivered, whom the receiver has as opted in, and who
+        are not among those to be removed; None if there are none.
+        """
+        files, match, keys = (
+            profile_files(self.source.profiles),
+            self._match(plan),
+            key_columns(plan),
+        )
+        delivered = self._permissions(plan).intersection(column_types(files))
+        if not match or not delivered:
+            return None
+        columns = [identifier(column) for column in sorted(delivered)]
+        is_now = {column: f"coalesce(CAST(p.{column} AS VARCHAR), '')" for column in columns}
+        new = ", ".join(f"{now} AS {column}" for column, now in is_now.items())
+        opted_out = " OR ".join(
+            f"(r.{column} <> {now} AND (r.{column} = 'I' OR {now} = 'O'))"
+            for column, now in is_now.items()
+        )
+        whose = " AND ".join(f"r.{ours} = p.{theirs}" for ours, theirs in match)
+        removed = " AND ".join(f"o.{key} = r.{key}" for key in keys)
+        found = self._fetch(
+            work,
+            plan,
+            f"SELECT r.* REPLACE ({new}) FROM {engine.parquet([plan.path / ROWS])} r "
+            f"JOIN {engine.parquet(files)} p ON {whose} WHERE ({opted_out}) "
+            f"AND NOT EXISTS (SELECT 1 FROM removed o WHERE {removed})",
+            {"removed": lost},
+        )
+        return found if found.height else None
+
     def _keys(
         self, work: Workspace, plan: Snapshot, query: str, exclusions: Exclusions
     ) -> pl.DataFrame:
         """The keys of the rows of a query, with the exclusions where it has `{}`."""
         forbidden = query.format(f"({exclusions.reason}) IS NOT NULL")
         keys = ", ".join(key_columns(plan))
+        return self._fetch(work, plan, f"SELECT {keys} FROM ({forbidden})", exclusions.tables)
+
+    def _fetch(
+        self, work: Workspace, plan: Snapshot, query: str, tables: Mapping[str, pl.DataFrame]
+    ) -> pl.DataFrame:
         with engine.locked_down(
             read=[*profile_files(self.source.profiles), plan.path / ROWS],
             spill=work.folder("reach"),
             zone="UTC",
-            tables=exclusions.tables,
+            tables=tables,
         ) as connection:
             try:
-                found = connection.sql(f"SELECT {keys} FROM ({forbidden})").to_arrow_table()
+                found = connection.sql(query).to_arrow_table()
             except duckdb.Error as error:
                 raise engine.fault("cannot look for people who opted out", error) from None
         return cast(pl.DataFrame, pl.from_arrow(found))
@@ -99,6 +142,25 @@ class Reach:
         if has.issuperset(match_on):
             return [(identifier(name), identifier(name)) for name in match_on]
         return []
+
+    def _match_of_then(self, plan: Snapshot) -> list[tuple[str, str]]:
+        """The same for the match columns that the plan had, if they are others than today's.
+
+        Profiles have these as they were sent, not as keys are written, so that letters and spaces
+        may differ: two keys that are alike count as one, for the opt-out.
+        """
+        match_on = plan.manifest["inputs"]["match_on"]
+        has = column_types(profile_files(self.source.profiles))
+        if list(self.project.config.profiles.match_columns) == match_on:
+            return []
+        if not has.keys() >= set(match_on):
+            return []
+        keys = key_columns(plan)
+        return [(key, identifier(name)) for key, name in zip(keys, match_on, strict=True)]
+
+    def _permissions(self, plan: Snapshot) -> set[str]:
+        """The permission columns that the receiver has."""
+        return {column for column, _ in plan.manifest["columns"]} & PERMISSION_COLUMNS
 
     def _by_profile(self) -> Exclusions:
         files = profile_files(self.source.profiles)
@@ -137,9 +199,21 @@ class Reach:
         rows = pl.read_parquet(plan.path / ROWS, glob=False)
         keys = rows.select(key_columns(plan)).clear()
         match = self._match(plan)
-        if self._channel == "none" or not match:
+        if not match:
             return keys
         match_on = self.project.config.profiles.match_columns
-        left = opted_out_without_profile(self.source.profiles, CHANNELS[self._channel], match_on)
         ours, theirs = ([name.strip('"') for name in names] for names in zip(*match, strict=True))
-        return rows.join(left, left_on=ours, right_on=theirs, how="semi").select(keys.columns)
+        found = [keys]
+        for channel, has in self._channels(plan).items():
+            left = opted_out_without_profile(self.source.profiles, channel, match_on)
+            people = rows.filter(pl.col(channel.permission) != "O") if has else rows
+            people = people.join(left, left_on=ours, right_on=theirs, how="semi")
+            found.append(people.select(keys.columns))
+        return pl.concat(found).unique()
+
+    def _channels(self, plan: Snapshot) -> dict[Channel, bool]:
+        """The channels to ask of, and whether the rows say who has opted out of them."""
+        has = self._permissions(plan)
+        if self._channel != "none":
+            return {CHANNELS[self._channel]: False}
+        return {each: True for each in CHANNELS.values() if each.permission in has}

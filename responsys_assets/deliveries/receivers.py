@@ -1,4 +1,4 @@
-"""What each receiver has: a state of (server, folder, file pattern), not of a delivery's name.
+"""What each receiver has: a state of a folder and the names there, not of a delivery's name.
 
 receivers/<key>/<plan>/rows.parquet    the rows as the receiver has them
 receivers/<key>/<plan>/manifest.json   the plan's, with `delivery` and `delivered_at`
@@ -14,9 +14,8 @@ import datetime as dt
 import json
 import os
 import shutil
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -42,11 +41,20 @@ class Received:
     path: Path
     base: str | None
     seq: int
+    beside: tuple[str, ...] = ()  # deliveries to the same folder under other file names
 
     @property
     def plan(self) -> Snapshot:
         """The plan, with the rows that the receiver has."""
         return SnapshotStore(self.path.parent).read(self.path.name)
+
+    def require_whole(self) -> None:
+        """Refuse to go on if it is not known any more whom the receiver has.
+
+        Raises:
+            LakeError: if the rows are missing or damaged.
+        """
+        SnapshotStore(self.path.parent).require_whole(self.plan, ROWS)
 
     @property
     def _order(self) -> tuple[dt.datetime, int, bool, str]:
@@ -59,6 +67,7 @@ class Received:
             "delivery": self.delivery,
             "rows": self.rows,
             "delivered_at": self.at,
+            "beside": [*self.beside],
         }
 
 
@@ -71,23 +80,46 @@ class Receivers:
 
     def last(self, target: Target) -> Received | None:
         """What this receiver has; None if it never got anything."""
-        return self.all().get(target)
+        known = [each for each in self._known() if self.same(each.target, target)]
+        return _newest(known) if known else None
 
     def all(self) -> dict[Target, Received]:
-        """What every receiver has."""
-        known: dict[Target, list[Received]] = defaultdict(list)
-        for received in self._known():
-            known[received.target].append(received)
-        return {target: _newest(found) for target, found in sorted(known.items())}
+        """What every receiver has, by its newest target."""
+        targets = {received.target for received in self._known()}
+        newest = {received.target: received for received in map(self.last, targets) if received}
+        return {
+            target: replace(newest[target], beside=self._beside(target))
+            for target in sorted(newest)
+        }
 
     def left(self) -> list[Received]:
         """Receivers that still have people and are not delivered to any more."""
-        configured = {Target.of(each) for each in self._project.config.deliveries.values()}
         return [
             received
-            for target, received in self.all().items()
-            if target not in configured and received.rows and not received.closed
+            for received in self.all().values()
+            if received.rows and not received.closed and not self.in_use(received.target)
         ]
+
+    def in_use(self, target: Target) -> bool:
+        """Whether the configuration delivers to this receiver."""
+        return any(self.same(target, other) for other in self._configured.values())
+
+    def same(self, one: Target, other: Target) -> bool:
+        """Whether two targets are one receiver."""
+        return one == other or one.same_receiver(other, self._project.config)
+
+    def _beside(self, target: Target) -> tuple[str, ...]:
+        config = self._project.config
+        return tuple(
+            name
+            for name, other in self._configured.items()
+            if target.shares_place(other, config) and not self.same(target, other)
+        )
+
+    @property
+    def _configured(self) -> dict[str, Target]:
+        deliveries = self._project.config.deliveries
+        return {name: Target.of(delivery) for name, delivery in deliveries.items()}
 
     def remember(self, received: Received) -> None:
         """Keep what the receiver has apart from the plan that brought it."""
@@ -103,6 +135,19 @@ class Receivers:
             for each in before[:-1]:  # somebody may be reading the last one
                 with disk_errors(f"cannot remove {each}"):
                     (store.root / each).rename(work.path / f"old-{each}")
+            for folder in self._other_spellings(target):
+                with disk_errors(f"cannot remove {folder.name}"):
+                    folder.rename(work.path / f"old-{folder.name}")
+
+    def _other_spellings(self, target: Target) -> set[Path]:
+        """What is kept for this receiver under another way to write its target."""
+        return {
+            each.path.parent
+            for each in self._known()
+            if each.path.parent.parent == self._root
+            and each.target != target
+            and self.same(each.target, target)
+        }
 
     @property
     def _root(self) -> Path:

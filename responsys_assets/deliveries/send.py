@@ -9,7 +9,7 @@ from responsys_assets.deliveries.plans import Plans
 from responsys_assets.deliveries.source import Source, delivery_config, read_source
 from responsys_assets.deliveries.states import DeliveryResult
 from responsys_assets.deliveries.transfer import Transfer, at_destination, clear_abandoned
-from responsys_assets.errors import DeliveryError
+from responsys_assets.errors import DeliveryError, ServerError
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.progress import SILENT, Progress
@@ -34,7 +34,7 @@ def send(
 ) -> DeliveryResult:
     """Send the plan that waits, or go on with the one that was interrupted.
 
-    A held plan is returned as it is, unless `release` says who lets it go, and why.
+    A held plan is returned as it is, unless `release` says who sends it, and why.
 
     Raises:
         DeliveryError: `plan_void` if anything the plan was made from has changed, `no_plan` if
@@ -67,7 +67,11 @@ def transfer(plans: Plans, plan: Snapshot, progress: Progress) -> None:
         entry["bytes"] for entry in plan.manifest["files"] if entry["name"].startswith("files/")
     )
     with progress.step(f"send {plans.name}", total) as advance:
-        at_destination(plans, plan, lambda server: sending.run(server, advance))
+        try:
+            at_destination(plans, plan, lambda server: sending.run(server, advance))
+        except ServerError as error:
+            named = f"delivery {plans.name}: {error.message}"
+            raise type(error)(error.code, named, file=error.file, key=error.key) from error
     plans.record(plan)
 
 

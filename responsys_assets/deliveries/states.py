@@ -18,8 +18,9 @@ class DeliveryResult:
     audience; `added`, `updated` and `removed` compare it with what was last delivered (all
     added if nothing was). A `held` one has a `reason` (stable) and a `detail` that says what
     to do; `unreachable` people whom the receiver still has may not be reached any more.
-    `opt_outs` are the removals that went out by themselves while the rest is held. `snapshot`
-    is the plan, or the last delivery if there was nothing to plan.
+    `opt_outs` are what went out at once while the rest is held: removals, and updates of people
+    whose delivered permission says now that they opted out. `snapshot` is the plan, or the last
+    delivery if there was nothing to plan.
     """
 
     name: str
@@ -57,7 +58,25 @@ class DeliveryResult:
         if self.opt_outs is not None:
             gone = self.opt_outs
             document["opt_outs"] = {"removed": gone.removed, "files": list(gone.files)}
+            if gone.updated:
+                document["opt_outs"]["updated"] = gone.updated
         return document
+
+
+def people(count: int) -> str:
+    """A number of people in words."""
+    return "1 person" if count == 1 else f"{count:,} people"
+
+
+def said_of_opt_outs(gone: DeliveryResult) -> str:
+    """What left at once although the rest is held."""
+    said = []
+    if gone.removed:
+        verb = "was" if gone.removed == 1 else "were"
+        said.append(f"{people(gone.removed)} who may not be reached any more {verb} removed")
+    if gone.updated:
+        said.append(f"the receiver was told that {people(gone.updated)} opted out")
+    return f"{' and '.join(said)} at once, without waiting for a release"
 
 
 def short_id(plan: Snapshot) -> str:

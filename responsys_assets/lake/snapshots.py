@@ -96,9 +96,9 @@ class SnapshotStore:
         """How a snapshot that is lost or damaged comes back.
 
         Profiles and segments are made from what the lake holds besides. What a receiver has is
-        known from the snapshots of its delivery alone.
+        known from the snapshots in deliveries/ and receivers/ alone.
         """
-        if self.root.parent.name == "deliveries":
+        if self.root.parent.name in ("deliveries", "receivers"):
             return (
                 "restore it from a backup of the lake: it says what the receiver has, and nothing "
                 "else does. Without a backup, empty the receiver's copy, then delete "
@@ -108,6 +108,22 @@ class SnapshotStore:
             f"restore it from a backup of the lake, or delete this snapshot and {CURRENT} beside "
             "it: the next sync makes it anew"
         )
+
+    def require_whole(self, snapshot: Snapshot, file: str) -> None:
+        """Refuse to go on with a file of a snapshot that is not what its manifest says.
+
+        Raises:
+            LakeError: if it is missing or damaged.
+        """
+        path = snapshot.path / file
+        wanted = {entry["name"]: entry["sha256"] for entry in snapshot.manifest["files"]}
+        if not path.is_file() or sha256_of(path) != wanted.get(file):
+            raise LakeError(
+                "snapshot_damaged",
+                "this file is missing or damaged (`responsys verify` lists all that are); "
+                f"{self.remedy}",
+                file=str(path),
+            )
 
     def names(self) -> list[str]:
         """All snapshots, oldest first."""

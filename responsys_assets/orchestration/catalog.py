@@ -162,6 +162,6 @@ def delivery_spec(project: Project, name: str) -> dg.AssetSpec:
             f"{'what changed' if delivery.mode == 'changes' else 'all rows'}; the same content is "
             "never sent twice.\n\n"
             f"*Red?* The plan waits for a person: `responsys plan {name}` shows what it would "
-            f"change, `responsys apply {name} --release` lets it go."
+            f"change, `responsys apply {name} --release` sends it."
         ),
     )

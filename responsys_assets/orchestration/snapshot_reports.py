@@ -9,7 +9,7 @@ from __future__ import annotations
 import dagster as dg
 
 from responsys_assets.config.project import Project
-from responsys_assets.deliveries.states import DeliveryResult
+from responsys_assets.deliveries.states import DeliveryResult, said_of_opt_outs
 from responsys_assets.exported.deadlines import late_lists
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore
@@ -94,15 +94,12 @@ def delivery(project: Project, lake: Lake, name: str, result: DeliveryResult) ->
     settings = project.config.deliveries[name]
     source = catalog.delivery_source(project.config, name)
     held = result.state == "held"
-    why = result.detail or "its guard was tripped"
+    why = result.detail or f"its guard was tripped; look at it with `responsys plan {name}`"
     guard = Check(
         "guard",
         passed=not held,
         description=(
-            f"{name} is held: {why}. See `responsys plan {name}`; "
-            f"`responsys apply {name} --release` lets it go{_removed(result)}"
-            if held
-            else f"{name}: {result.state}"
+            f"{name} is held: {why}{_gone(result)}" if held else f"{name}: {result.state}"
         ),
         metadata={
             "added": result.added,
@@ -132,10 +129,8 @@ def delivery(project: Project, lake: Lake, name: str, result: DeliveryResult) ->
     return Report(catalog.delivery_key(name), (guard,), metadata, delivery_version(lake, name))
 
 
-def _removed(result: DeliveryResult) -> str:
-    if result.opt_outs is None:
-        return ""
-    return f". {result.opt_outs.removed} people who may not be reached were removed by themselves"
+def _gone(result: DeliveryResult) -> str:
+    return f". Besides, {said_of_opt_outs(result.opt_outs)}" if result.opt_outs else ""
 
 
 def delivery_version(lake: Lake, name: str) -> str:

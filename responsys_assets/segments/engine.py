@@ -38,7 +38,10 @@ def fault(what: str, error: duckdb.Error) -> LakeError:
             "`responsys verify`, then run this again"
         )
     else:
-        advice = f"the engine failed ({type(error).__name__}); run this again"
+        advice = (
+            f"the engine failed ({type(error).__name__}); `responsys verify` says whether a file "
+            "is damaged; if none is, run this again"
+        )
     return LakeError("engine_failed", f"{what}: {advice}")
 
 

@@ -66,7 +66,10 @@ class Server(Protocol):
         ...
 
     def rename(self, folder: str, old: str, new: str) -> None:
-        """Give a file its final name, replacing a file of that name; code `file_missing`."""
+        """Give a file its final name, replacing a file of that name.
+
+        Codes: `file_missing`, `name_taken` if a folder has it.
+        """
         ...
 
     def remove(self, folder: str, name: str) -> None:
@@ -109,6 +112,11 @@ def file_missing(label: str, name: str) -> ServerError:
     return ServerError(
         "file_missing", f"{name} is not on {label} any more; something else has moved it"
     )
+
+
+def folder_there(name: str) -> ServerError:
+    """The error for a file that cannot have its name, for a folder has it."""
+    return ServerError("name_taken", f"{name} is a folder there; move it away")
 
 
 def file_changed(label: str, name: str, how: str) -> TransientServerError:

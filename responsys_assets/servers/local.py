@@ -29,6 +29,7 @@ from responsys_assets.servers.base import (
     file_changed,
     file_missing,
     folder_missing,
+    folder_there,
     ignored,
     safe_text,
 )
@@ -132,6 +133,8 @@ class Local:
             sync_folder(self._root / folder)
         except FileNotFoundError:
             raise file_missing(self._label, old) from None
+        except IsADirectoryError:
+            raise folder_there(new) from None
         except OSError as error:
             raise self._refused("rename", old, error) from None
 

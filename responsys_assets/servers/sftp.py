@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import stat as modes
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -24,6 +25,7 @@ from responsys_assets.servers.base import (
     file_changed,
     file_missing,
     folder_missing,
+    folder_there,
     ignored,
     safe_text,
 )
@@ -164,12 +166,12 @@ class Sftp:
         source, target = _path(folder, old), _path(folder, new)
         try:
             with self._session() as session:
-                if _POSIX_RENAME in session.extensions:
-                    session.posix_rename(source, target)
-                    return
-                session.lstat(source)  # or the old file would go for nothing
-                _remove(session, target)  # plain rename refuses an existing name
-                session.rename(source, target)
+                try:
+                    _rename(session, source, target)
+                except OSError:
+                    if _is_folder(session, target):
+                        raise folder_there(new) from None
+                    raise
         except FileNotFoundError:
             raise file_missing(self._label, old) from None
 
@@ -275,6 +277,22 @@ def _stat(session: Session, path: str, name: str) -> RemoteFile | None:
 def _must_be_regular(session: Session, path: str, name: str) -> None:
     if _stat(session, path, name) is None:
         raise FileNotFoundError
+
+
+def _rename(session: Session, source: str, target: str) -> None:
+    if _POSIX_RENAME in session.extensions:
+        session.posix_rename(source, target)
+        return
+    session.lstat(source)  # or the old file would go for nothing
+    _remove(session, target)  # plain rename refuses an existing name
+    session.rename(source, target)
+
+
+def _is_folder(session: Session, path: str) -> bool:
+    try:
+        return modes.S_ISDIR(session.lstat(path).st_mode or 0)
+    except FileNotFoundError:
+        return False
 
 
 def _remove(session: Session, path: str) -> None:

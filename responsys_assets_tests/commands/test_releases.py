@@ -9,6 +9,7 @@ from typing import Any
 from responsys_assets_tests.commands.conftest import Small
 
 PEOPLE = range(20)
+WHY = ("--why", "the partner has gone")
 
 
 def rows(*keys: int, city: str = "Rome", out: int | None = None) -> str:
@@ -136,9 +137,9 @@ def test_a_receiver_that_was_left_is_named_and_closed(small: Small) -> None:
     assert "still has 20 people" in small("sync").out
     states = {each["target"]: each["state"] for each in small.json("deliveries")["receivers"]}
     assert states == {"outbox:r_{seq}.csv": "left", "outbox:new/r_{seq}.csv": "in use"}
-    assert small("deliveries", "to_partner", "--close", "outbox:new/r_{seq}.csv").code == 2
-    assert small("deliveries", "nobody", "--close", "--json").code == 2
-    (closed,) = small.json("deliveries", "to_partner", "--close")["closed"]
+    assert small("deliveries", "to_partner", "--close", "outbox:new/r_{seq}.csv", *WHY).code == 2
+    assert small("deliveries", "nobody", "--close", *WHY, "--json").code == 2
+    (closed,) = small.json("deliveries", "to_partner", "--close", *WHY)["closed"]
     assert (closed["removed"], closed["files"]) == (20, ["r_2.csv"])
     text = (small.folder / "outbox" / "r_2.csv").read_text()
     assert text.count('"remove"') == 20
@@ -152,6 +153,132 @@ def test_a_delivery_that_left_the_configuration_is_closed_by_its_old_name(small:
     small.json("sync")
     small.configure(deliveries={})
     assert small.json("sync")["left_receivers"][0]["rows"] == 20
-    small.json("deliveries", "to_partner", "--close", "outbox:r_{seq}.csv")
+    small.json("deliveries", "to_partner", "--close", "outbox:r_{seq}.csv", *WHY)
     assert Path(small.folder / "outbox" / "r_2.csv").exists()
     assert small.json("sync")["left_receivers"] == []
+
+
+def left_by_another_name(small: Small) -> None:
+    configure(small, mode="changes", file="r_{seq}.csv")
+    small.export(rows())
+    small.json("sync")
+    configure(small, mode="changes", file="s_{seq}.csv")
+    small.json("sync")
+
+
+def test_a_receiver_left_for_another_name_in_the_folder_may_have_the_same_reader(
+    small: Small,
+) -> None:
+    left_by_another_name(small)
+    assert small.json("status")["left_receivers"][0]["beside"] == ["to_partner"]
+    found = {each["target"]: each["beside"] for each in small.json("deliveries")["receivers"]}
+    assert found == {"outbox:r_{seq}.csv": ["to_partner"], "outbox:s_{seq}.csv": []}
+    said = " ".join(small("status").out.split())
+    assert "if one reader takes both names, --close removes its people" in said
+
+
+def test_a_receiver_is_closed_for_a_reason_that_is_recorded_with_a_name(small: Small) -> None:
+    left_by_another_name(small)
+    for wrong in ([], ["--why", " "]):
+        refused = small("deliveries", "to_partner", "--close", *wrong, "--json")
+        assert (refused.code, "--close needs --why" in refused.error["message"]) == (2, True)
+    assert sent(small) == 2
+    small.json("deliveries", "to_partner", "--close", *WHY)
+    (closed,) = (small.folder / "lake" / "deliveries").rglob("journal/closed.json")
+    said = json.loads(closed.read_text())
+    assert (said["why"], bool(said["who"]), bool(said["at"])) == (WHY[1], True, True)
+    nobody = small("deliveries", "to_partner", "--close", *WHY, "--json")
+    assert nobody.error["message"] == "there is no receiver to close"
+
+
+def test_deliveries_refuses_names_that_it_does_not_know_and_says_which_there_are(
+    small: Small,
+) -> None:
+    configure(small)
+    unknown = small("deliveries", "nonsense", "--json")
+    assert (unknown.code, unknown.error["code"]) == (2, "unknown_delivery")
+    assert "to_partner" in unknown.error["message"]
+    lost = small("deliveries", "to_partner", "foo", "--json")
+    assert (lost.code, lost.error["message"]) == (2, "a TARGET goes with --close: foo")
+    assert small("deliveries", "to_partner", "--json").json == {"receivers": []}
+
+
+def test_a_plan_that_is_named_and_does_not_exist_is_an_error(small: Small) -> None:
+    configure(small)
+    small.export(rows())
+    small.json("sync", "--no-deliver")
+    for _ in ("before anything is sent", "when all is sent"):
+        refused = small("apply", "to_partner", "--release", "--plan", "zzz", "--json")
+        assert (refused.code, refused.error["code"]) == (2, "unknown_plan")
+        assert "delivery to_partner has no plan zzz" in refused.error["message"]
+        small.json("sync")
+    assert sent(small) == 1
+
+
+def test_status_shows_the_numbers_of_the_held_plan_and_of_what_was_delivered(small: Small) -> None:
+    configure(small)
+    small.export(rows())
+    small.json("sync")
+    small.export(rows(1, 2, city="Oslo"), day="20260103")
+    held(small, "sync")
+    lines = [line.split() for line in small("status").out.splitlines() if "rome_" in line]
+    assert lines[0] == ["to_partner", "held", "18", "0", "0", "2", "-", "rome_2.csv"]
+    assert lines[1][:6] == ["to_partner", "delivered", "20", "20", "0", "0"]
+    assert lines[1][-1] == "rome_1.csv"
+
+
+def test_one_person_is_not_one_people(small: Small) -> None:
+    configure(small, mode="changes", file="r_{seq}.csv")
+    small.export(rows())
+    small.json("sync")
+    small.export(rows(1, 2, city="Oslo", out=5), day="20260103")
+    said = " ".join(small("sync").out.split())
+    assert (
+        "to_partner: 1 person who may not be reached any more was removed at once, without "
+        "waiting for a release: r_2.csv"
+    ) in said
+
+
+def test_a_name_that_a_folder_has_is_said_with_its_delivery(small: Small) -> None:
+    configure(small)
+    small.export(rows())
+    blocking = small.folder / "outbox" / "rome_1.csv"
+    blocking.mkdir(parents=True)
+    small("sync")
+    failed = small("apply", "--json")
+    assert failed.error["message"] == (
+        "delivery to_partner: rome_1.csv is a folder there; move it away"
+    )
+    blocking.rmdir()
+    small.json("apply")
+    assert blocking.is_file()
+
+
+def test_who_opted_out_and_left_is_removed_at_once_where_permission_is_delivered(
+    small: Small,
+) -> None:
+    columns = ["CUSTOMER_ID_", "EMAIL_PERMISSION_STATUS_"]
+    small.configure(
+        lists={"core": small.list_config(max_shrink="100%")},
+        deliveries={
+            "to_partner": {
+                "segment": "profiles",
+                "to": "outbox",
+                "file": "r_{seq}.csv",
+                "mode": "changes",
+                "columns": columns,
+                "guard": {"max_removed": 1},
+            }
+        },
+    )
+    small.export(rows())
+    small.json("sync")
+    small.export(rows(out=5), day="20260103")
+    small.json("sync", "--no-deliver")
+    kept = [line for line in rows(out=5).splitlines() if line.split(",")[0] not in "5678"]
+    small.export("\n".join(kept) + "\n", day="20260104")
+    delivery = held(small, "sync")
+    assert (delivery["removed"], delivery["opt_outs"]["removed"]) == (3, 1)
+    assert (small.folder / "outbox" / "r_2.csv").read_text().splitlines()[1:] == [
+        '"5","I","remove"'
+    ]

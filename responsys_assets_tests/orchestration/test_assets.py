@@ -233,7 +233,9 @@ def test_a_held_delivery_says_in_its_check_how_many_people_opted_out_since(
     world.send("CORE_20261120.csv", ANN.replace(",I,", ",O,"))
     world.run("exported/core", "staged/core", day=TODAY)
     result = world.run(*steps)
-    assert "the receiver still has 1 people who may not be reached any more" in failure(result)
+    assert "the receiver still has 1 person who may not be reached any more" in failure(result)
     (check,) = [each for each in result.get_asset_check_evaluations() if each.check_name == "guard"]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert check.metadata["unreachable"].value == 1
+    assert str(check.description).count("responsys apply partner --release") == 1
+    assert "responsys plan" not in str(check.description)

@@ -246,6 +246,16 @@ def test_put_into_a_missing_folder_is_said_and_the_folder_can_be_made(
     assert (place.folder / "one/two/a").read_bytes() == b"x"
 
 
+def test_a_name_that_a_folder_has_is_said_to_be_one(place: Place) -> None:
+    place.file("new.part", b"kept")
+    (place.folder / "final").mkdir()
+    with pytest.raises(ServerError) as caught:
+        place.server.rename(place.name, "new.part", "final")
+    assert caught.value.code == "name_taken"
+    assert caught.value.message == "final is a folder there; move it away"
+    assert (place.folder / "new.part").read_bytes() == b"kept"
+
+
 def test_renaming_what_is_not_there_is_an_error(place: Place) -> None:
     place.file("something", b"kept")
     with pytest.raises(ServerError) as caught:
