@@ -9,7 +9,7 @@ from responsys_assets.deliveries.files import shape_of
 from responsys_assets.deliveries.guard import tripped
 from responsys_assets.deliveries.rows import Counts
 from responsys_assets.deliveries.source import Source, delivery_config
-from responsys_assets.system_columns import PERMISSION_COLUMNS
+from responsys_assets.system_columns import CHANNELS, PERMISSION_COLUMNS
 
 CONSENT_NOT_DELIVERED = "consent_not_delivered"
 
@@ -57,10 +57,18 @@ def holds(project: Project, name: str, source: Source, counts: Counts) -> list[H
 
 
 def hides_consent(project: Project, name: str, source: Source) -> bool:
-    """Whether it gives away people who opted out without saying that they did."""
+    """Whether it gives away people who opted out without saying that they did: an address without
+    the permission of its channel, or no permission at all."""
     delivery = delivery_config(project, name)
-    whole = delivery.segment == "profiles" and delivery.channel is None
-    return whole and not PERMISSION_COLUMNS.intersection(source.columns)
+    if delivery.segment != "profiles" or delivery.channel is not None:
+        return False
+    told = PERMISSION_COLUMNS.intersection(source.columns)
+    return not told or any(
+        channel.address in source.columns
+        and channel.permission in source.types
+        and channel.permission not in told
+        for channel in CHANNELS.values()
+    )
 
 
 def _let_go_before(project: Project, name: str, source: Source) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from responsys_assets.config.models import Delivery
 from responsys_assets.config.project import Project
 from responsys_assets.config.targets import Target
+from responsys_assets.consent.entries import ledger_lists
 from responsys_assets.deliveries import render
 from responsys_assets.deliveries.receivers import Receivers
 from responsys_assets.errors import ConfigError, DeliveryError
@@ -154,10 +155,13 @@ def _unheard(project: Project, lake: Lake, delivery: Delivery) -> list[str]:
         return []
     if project.config.segments[delivery.segment].channel == "none":
         return []
+    recorded = ledger_lists(lake)
     return [
         name
         for name, settings in project.config.lists.items()
-        if settings.required and not any(map(_was_accepted, read_exports(lake, name)))
+        if settings.required
+        and name not in recorded  # its opt-outs are known, whatever became of its receipts
+        and not any(map(_was_accepted, read_exports(lake, name)))
     ]
 
 

@@ -169,3 +169,21 @@ def test_a_staged_file_that_is_lost_before_it_was_recorded_comes_back_by_a_retry
     company.decide("exports", "core", "retry", "CORE_20260102.csv")
     assert company.sync().code == 0
     assert company.people() == {"K2", "K3"}
+
+
+def test_profiles_with_an_address_wait_unless_the_permission_of_its_channel_goes_along(
+    tmp_path: Path, call: Call
+) -> None:
+    company = Company(tmp_path, call)
+    del company.lists["web"]
+    header = [*HEADER[:3], "MOBILE_PERMISSION_STATUS_", HEADER[4]]
+    company.send("CORE", [["K1", "k1@x.com", "O", "I", IN[4]]], header=header)
+    delivery = {"segment": "profiles", "to": "out", "file": "all_{YYYYMMDD}.csv", "guard": "none"}
+    columns = ["CUSTOMER_ID_", "EMAIL_ADDRESS_", "MOBILE_PERMISSION_STATUS_"]
+    company.configure(deliveries={"all": {**delivery, "columns": columns}})
+    result = company.sync()
+    assert result.code == 3
+    assert result.json["deliveries"]["all"]["reason"] == "consent_not_delivered"
+    columns.append("EMAIL_PERMISSION_STATUS_")
+    company.configure(deliveries={"all": {**delivery, "columns": columns}})
+    assert company.sync().json["deliveries"]["all"]["state"] == "delivered"
