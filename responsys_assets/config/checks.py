@@ -226,3 +226,13 @@ def _targets(config: Config) -> Iterator[Problem]:
                 f"deliveries {one} and {other} could write the same file: "
                 "give each a folder or a name of its own",
             )
+    for name, delivery in config.deliveries.items():
+        for list_name, source in config.lists.items():
+            for _, pattern in source.patterns():
+                export = Target.at(source.server, source.folder, pattern)
+                if Target.of(delivery).same_receiver(export, config):
+                    yield Problem(
+                        ("deliveries", name, "file"),
+                        f"could write over an export of list {list_name}: "
+                        "give it another folder or name",
+                    )

@@ -27,7 +27,12 @@ class Target:
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
-        return cls(delivery.to, _normalised(delivery.folder), delivery.file.text)
+        return cls.at(delivery.to, delivery.folder, delivery.file)
+
+    @classmethod
+    def at(cls, server: str, folder: str, pattern: FilePattern) -> Self:
+        """Files of a pattern in a folder, as the configuration names it."""
+        return cls(server, _normalised(folder), pattern.text)
 
     @classmethod
     def of_manifest(cls, manifest: Mapping[str, Any]) -> Self:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from responsys_assets.config.loader import load as load_file
 from responsys_assets.config.models import Guard
 from responsys_assets.config.project import Project
 from responsys_assets.errors import ConfigError
@@ -135,3 +136,20 @@ def test_only_deliveries_of_profiles_say_channel_none(
     load(make_project, tmp_path, crm={"file": "a.csv", "segment": "profiles", "channel": "none"})
     with pytest.raises(ConfigError, match="a segment has its own"):
         load(make_project, tmp_path, crm={"file": "a.csv", "channel": "none"})
+
+
+def test_a_delivery_that_could_write_over_an_export_of_a_list_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "responsys.yaml"
+    file.write_text(
+        """
+account: {name: acme, timezone: UTC}
+lake: ./lake
+servers: {here: {type: local, path: ./files}, there: {type: local, path: files}}
+lists: {core: {server: here, folder: in, files: "CORE_{YYYYMMDD}.csv"}}
+profiles: {match_on: ID}
+segments: {all: {where: "1 = 1", channel: none}}
+deliveries: {d: {segment: all, to: there, folder: ./in, file: "CORE_{YYYY}{MMDD}.csv"}}
+"""
+    )
+    with pytest.raises(ConfigError, match="write over an export of list core"):
+        load_file(file)
