@@ -118,10 +118,11 @@ def sync(
         result.changed = any(
             export.state == "staged" for each in result.lists.values() for export in each.exports
         )
-        result.profiles, merged = profiles.refresh(project, lake, progress)
-        result.changed |= merged
+        merged = profiles.refreshed(project, lake, progress)
+        result.profiles, result.waits = merged.snapshot, merged.waits
+        result.changed |= merged.new
         result.former_lists = former_lists(project, lake)
-        if result.profiles is not None:
+        if result.profiles is not None and not result.waits:
             _hand_on(project, lake, result, deliver=deliver, progress=progress)
         prune(project, lake)
     return result
@@ -130,14 +131,7 @@ def sync(
 def _hand_on(
     project: Project, lake: Lake, result: SyncResult, *, deliver: bool, progress: Progress
 ) -> None:
-    """Select and deliver, unless the profiles are not made of what counts now."""
-    try:
-        profiles.up_to_date(project, lake, progress)
-    except LakeError as error:
-        if error.code != "profiles_wait":
-            raise
-        result.waits = error.message
-        return
+    """Select and deliver."""
     for name in project.config.segments:
         with result.collected(f"segments/{name}"):
             result.segments[name], selected = segments.refresh(project, lake, name, progress)

@@ -8,6 +8,7 @@ profiles/<snapshot>/permission/...             see statements.py
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from responsys_assets.config.project import Project
@@ -32,11 +33,28 @@ CODE = 4
 """Rises when the same exports and rules would make other profiles than before."""
 
 
+@dataclass(frozen=True)
+class Refreshed:
+    """The current snapshot (None if no list has an accepted export yet), and whether it is `new`.
+
+    `waits`: why it is not made of what is accepted now, which is nothing that could be merged.
+    """
+
+    snapshot: Snapshot | None
+    new: bool = False
+    waits: str | None = None
+
+
 def refresh(project: Project, lake: Lake, progress: Progress) -> tuple[Snapshot | None, bool]:
+    """The same as `refreshed`, for those who ask nothing but whether the snapshot is new."""
+    result = refreshed(project, lake, progress)
+    return result.snapshot, result.new
+
+
+def refreshed(project: Project, lake: Lake, progress: Progress) -> Refreshed:
     """Merge the accepted exports of all lists, unless nothing that decides it has changed.
 
-    Returns the current snapshot (None if no list has an accepted export yet) and whether it is
-    new. The manifest also holds `columns` (name, type), `sources` (for each column the lists
+    The manifest also holds `columns` (name, type), `sources` (for each column the lists
     that contribute), `lists` (live keys of each), `unknown_permissions` (by list), `ledger` (see
     statements.py) and `engine`.
 
@@ -51,10 +69,10 @@ def refresh(project: Project, lake: Lake, progress: Progress) -> tuple[Snapshot 
         refresh_ledger(project, lake, exports, progress)
         made_of = read_accepted(project, lake, exports)
         if nothing_to_merge(project, made_of.lists):
-            return current, False
+            return Refreshed(current, waits=_why_nothing(project) if current else None)
         inputs = _inputs(project, made_of)
         if current is not None and current.inputs_digest == digest(inputs):
-            return current, False
+            return Refreshed(current)
         plan = make_plan(project, made_of)
         with lake.workspace() as workspace, progress.step("profiles", None, "rows") as advance:
             folder = workspace.folder("profiles")
@@ -73,7 +91,7 @@ def refresh(project: Project, lake: Lake, progress: Progress) -> tuple[Snapshot 
                     f"list {name}: {count} permission values are neither I nor O; "
                     "they count as opt-outs"
                 )
-        return snapshot, True
+        return Refreshed(snapshot, new=True)
 
 
 def profile_inputs(project: Project, lake: Lake) -> dict[str, Any] | None:
@@ -90,20 +108,23 @@ def up_to_date(project: Project, lake: Lake, progress: Progress) -> Snapshot:
             be made of what is accepted now.
         ConfigError: if the rules do not fit the columns that the exports have.
     """
-    snapshot, _ = refresh(project, lake, progress)
-    if snapshot is None:
+    result = refreshed(project, lake, progress)
+    if result.snapshot is None:
         raise LakeError(
             "no_profiles", "there are no profiles yet: no export was staged; see `responsys status`"
         )
-    if profile_inputs(project, lake) is None:
-        primary = project.config.profiles.primary
-        which = f"the primary list {primary} has" if primary else "the lists have"
-        raise LakeError(
-            "profiles_wait",
-            f"{which} no accepted export, so the profiles stay as they are and nothing is selected "
-            "or sent from them; accept an export or have one sent",
-        )
-    return snapshot
+    if result.waits:
+        raise LakeError("profiles_wait", result.waits)
+    return result.snapshot
+
+
+def _why_nothing(project: Project) -> str:
+    primary = project.config.profiles.primary
+    which = f"the primary list {primary} has" if primary else "the lists have"
+    return (
+        f"{which} no accepted export, so the profiles stay as they are and nothing is selected or "
+        "sent from them; accept an export or have one sent"
+    )
 
 
 def _inputs(project: Project, made_of: Accepted) -> dict[str, Any]:
