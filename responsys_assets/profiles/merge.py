@@ -15,6 +15,7 @@ import pyarrow as pa
 from responsys_assets.errors import ConfigError, LakeError
 from responsys_assets.lake.publish import disk_errors, make_private_folder
 from responsys_assets.lake.snapshots import Snapshot
+from responsys_assets.profiles.carried import PERMISSION, carried
 from responsys_assets.profiles.choice import Chosen
 from responsys_assets.profiles.gather import Values
 from responsys_assets.profiles.keys import key_names, numbered
@@ -24,12 +25,7 @@ from responsys_assets.profiles.permission import Permissions, all_of, each_close
 from responsys_assets.profiles.plan import MergePlan
 from responsys_assets.profiles.ranges import KeyRange, key_ranges
 from responsys_assets.profiles.reading import ListReader
-from responsys_assets.profiles.statements import (
-    PERMISSION,
-    StatementReader,
-    Statements,
-    carried,
-)
+from responsys_assets.profiles.statements import StatementReader, Statements
 from responsys_assets.profiles.winners import latest
 from responsys_assets.system_columns import Channel
 

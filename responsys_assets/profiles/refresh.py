@@ -3,7 +3,7 @@
 profiles/<snapshot>/part-<n>.parquet           one row a key, sorted by key through all parts
 profiles/<snapshot>/closed/<channel>.parquet   addresses that a standing opt-out closes
 profiles/<snapshot>/opted_out/part-<n>.parquet people who opted out and have no profile
-profiles/<snapshot>/permission/...             see statements.py
+profiles/<snapshot>/permission/...             see carried.py
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from responsys_assets.consent.refresh import refresh as refresh_ledger
 from responsys_assets.errors import LakeError
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot, SnapshotStore, digest
+from responsys_assets.profiles.carried import COVERED, covered
 from responsys_assets.profiles.merge import NAME, VERSION, Merged, merge
 from responsys_assets.profiles.plan import (
     Accepted,
@@ -26,7 +27,6 @@ from responsys_assets.profiles.plan import (
     nothing_to_merge,
     read_accepted,
 )
-from responsys_assets.profiles.statements import COVERED, covered
 from responsys_assets.progress import Progress
 
 CODE = 4
@@ -56,7 +56,7 @@ def refreshed(project: Project, lake: Lake, progress: Progress) -> Refreshed:
 
     The manifest also holds `columns` (name, type), `sources` (for each column the lists
     that contribute), `lists` (live keys of each), `unknown_permissions` (by list), `ledger` (see
-    statements.py) and `engine`.
+    carried.py) and `engine`.
 
     Raises:
         ConfigError: if the rules do not fit the columns that the exports have.

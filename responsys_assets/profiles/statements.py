@@ -1,31 +1,27 @@
-"""What the consent ledger says of the keys of a range, read once and carried on.
+"""What the consent ledger says of the keys of a range.
 
 Every entry counts for ever, so reading all of them would make each merge longer than the one
 before. Of the past only this matters: by key and channel the latest opt-in and the latest opt-out
 (`people`), and the addresses that a key had and its live rows have no more (`addresses`). To that
 an entry can be added, in any order. Entries of recent exports are not read: the merge reads the
-staged rows that they were made of.
-
-profiles/<snapshot>/permission/<list>/people-<n>.parquet
-profiles/<snapshot>/permission/<list>/addresses-<n>.parquet
+staged rows that they were made of. What a snapshot holds of them already is in carried.py.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
 
-from responsys_assets.consent.entries import Entry, reading_of
+from responsys_assets.consent.entries import Entry
 from responsys_assets.consent.ledger import Counted, ListLedger
-from responsys_assets.lake.snapshots import Snapshot
 from responsys_assets.normalise import normalise, permission_bits, rules
 from responsys_assets.normalise.channel_addresses import address_as_sent
+from responsys_assets.profiles.carried import Carried
 from responsys_assets.profiles.instants import earliest, latest
 from responsys_assets.profiles.keys import key_names
 from responsys_assets.profiles.live import ListExports
@@ -36,8 +32,6 @@ from responsys_assets.staged.columns import KEY_PART, PERMISSIONS, RECORD, UPDAT
 from responsys_assets.staged.times import micros
 from responsys_assets.system_columns import CHANNELS, Channel
 
-PERMISSION = "permission"
-COVERED = "ledger"  # in the manifest: by list, the entries that `people` and `addresses` hold
 NEVER = -(2**62)  # an opt-in without a time is older than anything that is said
 _OPTED_IN = sum(channel.opted_in for channel in CHANNELS.values())
 _OPTED_OUT = sum(channel.opted_out for channel in CHANNELS.values())
@@ -62,16 +56,6 @@ class Statements:
     @property
     def frames(self) -> list[pl.DataFrame]:
         return [self.entries, self.claims, self.people, self.addresses]
-
-
-@dataclass(frozen=True)
-class Carried:
-    """What a snapshot holds of a list: files of `people` and `addresses`; `missing` are the
-    entries that it does not hold."""
-
-    people: Sequence[Path]
-    addresses: Sequence[Path]
-    missing: Sequence[Counted]
 
 
 class StatementReader:
@@ -256,63 +240,6 @@ def opted_out_bits(claims: pl.DataFrame) -> pl.Series:
             said, _ = permission_bits(claims[channel.permission].cast(pl.String).fill_null(""))
             bits |= said * (1 << channel.shift) & channel.opted_out
     return bits
-
-
-def carried(
-    current: Snapshot | None,
-    ledger: ListLedger,
-    source: ListExports | None,
-    match_columns: Sequence[str],
-    country: str | None,
-) -> Carried:
-    """What the current snapshot holds of a list.
-
-    Nothing of it can be used once an entry that it holds counts otherwise, or is of a recent
-    export again; nor once an entry is taken back whose addresses it left out as still in use.
-    """
-    held = {} if current is None else current.manifest.get(COVERED, {}).get(ledger.name, {})
-    wanted = [counted for counted in ledger.entries if counted.entry.name not in in_rows(source)]
-    identities = [counted.identity for counted in wanted]
-    counting = {counted.entry.name for counted in ledger.entries}
-    usable = (
-        current is not None
-        and held.get("keys") == [*match_columns, rules(country)]
-        and all(identity in identities for identity in held["entries"])
-        and counting.issuperset(held["beside"])
-    )
-    if current is None or not usable:
-        return Carried((), (), wanted)
-    folder = current.path / PERMISSION / ledger.name
-    files = [path for path in current.files if path.parent == folder]
-    people, addresses = (
-        [path for path in files if path.name.startswith(kind)] for kind in ("people-", "addresses-")
-    )
-    missing = [counted for counted in wanted if counted.identity not in held["entries"]]
-    return Carried(people, addresses, missing)
-
-
-def covered(
-    ledgers: Iterable[ListLedger],
-    sources: Mapping[str, ListExports],
-    match_columns: Sequence[str],
-    country: str | None,
-) -> dict[str, Any]:
-    """What the manifest says of `people` and `addresses`: see `carried`."""
-    found = {}
-    for ledger in ledgers:
-        beside = in_rows(sources.get(ledger.name))
-        found[ledger.name] = {
-            "keys": [*match_columns, rules(country)],
-            "entries": [c.identity for c in ledger.entries if c.entry.name not in beside],
-            "beside": sorted(beside),
-        }
-    return found
-
-
-def in_rows(source: ListExports | None) -> set[str]:
-    """The entries that were made of the staged rows of recent exports."""
-    recent = source.recent if source else ()
-    return {f"{one.export.export_id}.{reading_of(one.outcome)}" for one in recent}
 
 
 def _empty(keys: Sequence[str], channels: Sequence[Channel]) -> Statements:

@@ -16,8 +16,8 @@ from responsys_assets.config.project import Project
 from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.receipts import Arrival, Outcome, RemoteFile
+from responsys_assets.profiles.carried import PERMISSION
 from responsys_assets.profiles.refresh import refresh as merge
-from responsys_assets.profiles.statements import PERMISSION
 from responsys_assets.progress import SILENT
 from responsys_assets.segments.refresh import refresh as select
 from responsys_assets.staged.stage import stage

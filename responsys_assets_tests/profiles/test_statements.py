@@ -19,8 +19,8 @@ from responsys_assets.errors import ConfigError
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.snapshots import Snapshot
+from responsys_assets.profiles.carried import PERMISSION
 from responsys_assets.profiles.refresh import refresh
-from responsys_assets.profiles.statements import PERMISSION
 from responsys_assets.progress import SILENT
 from responsys_assets.system_columns import CHANNELS, PERMISSION_COLUMNS
 from responsys_assets_tests.profiles.test_merge_against_oracle import World, histories, worlds
