@@ -28,7 +28,7 @@ class Work:
 
 
 WORKS = {
-    "ledger": Work(("ledger_ours", "merge_copy"), {"merge_copy": "seconds"}),
+    "ledger": Work(("ledger_ours", "ledger_copy"), {"ledger_copy": "seconds"}),
     "merge": Work(
         ("merge_ours", "merge_copy"),
         {"merge_copy": "seconds"},

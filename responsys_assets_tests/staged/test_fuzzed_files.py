@@ -40,8 +40,8 @@ def expected(values: tuple[str, ...] | list[str], file: File) -> tuple[Any, ...]
 
 def is_bad_value(values: list[str], file: File) -> bool:
     """Whether a well-formed record has to be rejected."""
-    if not values[0].strip():
-        return True
+    if not any(character.isprintable() and character != " " for character in values[0]):
+        return True  # a key that nobody sees
     last = values[-1].strip() if file.form.typed else ""
     digits = last[1:] if last[:1] in ("+", "-") else last
     return bool(last) and not (digits.isascii() and digits.isdigit())
