@@ -269,12 +269,27 @@ class Oracle:
     ) -> dict[str, Profile]:
         """Whom a segment of everybody has to hold, if nothing is in doubt."""
         forbidden = self.forbidden(column)
+        doubtful = self._doubtful_addresses(column)
         return {
             who: profile
             for who, profile in self.profiles(column, configured, primary).items()
             if (address := tidy(profile.values.get(EMAIL, ""), EMAIL))
             and forbidden.why(who, address) is None
+            and address not in doubtful
             and self.opted_in(column, who, configured)
+        }
+
+    def _doubtful_addresses(self, column: str) -> set[str]:
+        """What people who are out had in rows that were withdrawn or read anew: it may stay
+        closed."""
+        return {
+            row.is_(EMAIL)
+            for name, exports in self.lists.items()
+            for out in [{who for who, _ in self._standing(name, column)}]
+            for export in exports.values()
+            for reading in export.readings
+            for row in reading.rows
+            if row.is_(column) in out
         }
 
     # Acceptance
