@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from responsys_assets.config.project import Project
 from responsys_assets.consent.record import record_all
@@ -11,8 +10,6 @@ from responsys_assets.lake.exports import Export, read_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.lake.retention import list_names
 from responsys_assets.progress import SILENT, Progress
-
-_LISTS_AT_ONCE = 2
 
 
 def known_exports(lake: Lake) -> dict[str, list[Export]]:
@@ -31,6 +28,5 @@ def refresh(
     Raises:
         LakeError: if a staged file is missing or the lake cannot be written.
     """
-    with lake.writing(progress.say), ThreadPoolExecutor(_LISTS_AT_ONCE) as pool:
-        counts = pool.map(lambda known: record_all(lake, known, project.now), exports.values())
-        return sum(counts)
+    with lake.writing(progress.say):
+        return sum(record_all(lake, known, project.now) for known in exports.values())

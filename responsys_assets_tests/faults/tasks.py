@@ -72,10 +72,13 @@ def synced(folder: Path) -> Document:
         "exit_code": int(result.exit_code),
         "deliveries": {name: each.state for name, each in result.deliveries.items()},
         "details": [
-            each.detail
-            for report in result.lists.values()
-            for each in report.exports
-            if each.detail
+            *(
+                each.detail
+                for report in result.lists.values()
+                for each in report.exports
+                if each.detail
+            ),
+            *(str(error) for error in result.errors.values()),
         ],
     }
 
