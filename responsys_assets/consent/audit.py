@@ -9,9 +9,8 @@ from responsys_assets.consent.entries import (
     ledger_lists,
     read_forgotten,
     read_settled,
-    recorded,
 )
-from responsys_assets.consent.record import speaking
+from responsys_assets.consent.record import unrecorded
 from responsys_assets.errors import LakeError
 from responsys_assets.lake.exports import read_exports
 from responsys_assets.lake.lake import Lake
@@ -52,8 +51,6 @@ def _unrecorded(lake: Lake, list_name: str) -> Iterator[Finding]:
         exports = read_exports(lake, list_name)
     except LakeError:
         return  # that its receipts cannot be read is found elsewhere
-    for export in exports if speaking(lake, exports) else ():
-        if export.accepted and not recorded(lake, export):
-            path = lake.consent(list_name) / export.day.isoformat() / f"{export.export_id}.json"
-            advice = "run `responsys sync`: it is recorded again from the staged file"
-            yield Finding(path, "missing", advice)
+    for _, path in unrecorded(lake, exports):
+        advice = "run `responsys sync`: it is recorded again from the staged file"
+        yield Finding(path, "missing", advice)

@@ -105,12 +105,10 @@ def reading_of(outcome: Outcome) -> str:
     return hashlib.sha256(made.encode()).hexdigest()[:12]
 
 
-def recorded(lake: Lake, export: Export) -> bool:
-    """Whether the reading of an export that is in force has its entry."""
-    if export.outcome is None:
-        return False
+def entry_of(lake: Lake, export: Export, outcome: Outcome) -> Path:
+    """The receipt of the entry of a reading, recorded or not."""
     folder = lake.consent(export.list_name) / export.day.isoformat()
-    return (folder / f"{export.export_id}.{reading_of(export.outcome)}.json").exists()
+    return folder / f"{export.export_id}.{reading_of(outcome)}.json"
 
 
 def read_entries(lake: Lake, list_name: str) -> list[Entry]:

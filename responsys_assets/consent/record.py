@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from responsys_assets.consent.entries import Entry, reading_of, recorded
+from responsys_assets.consent.entries import Entry, entry_of, reading_of
 from responsys_assets.errors import LakeError
 from responsys_assets.lake.exports import Export
 from responsys_assets.lake.lake import Lake
@@ -42,7 +43,9 @@ def record_all(
     count = 0
     for export in known:
         outcome = export.outcome
-        if outcome is None or outcome.state != "staged" or recorded(lake, export):
+        if outcome is None or outcome.state != "staged":
+            continue
+        if entry_of(lake, export, outcome).exists():
             continue
         if export.withdrawn and not export.parquet.is_file():
             continue
@@ -84,6 +87,15 @@ def speaking(lake: Lake, exports: Sequence[Export]) -> bool:
     )
 
 
+def unrecorded(lake: Lake, exports: Sequence[Export]) -> list[tuple[Export, Path]]:
+    """The accepted exports of a list that have no entry, each with the receipt that is missing."""
+    if not speaking(lake, exports):
+        return []
+    accepted = [(export, export.outcome) for export in exports if export.accepted]
+    entries = [(e, entry_of(lake, e, outcome)) for e, outcome in accepted if outcome]
+    return [(export, path) for export, path in entries if not path.exists()]
+
+
 def _record(
     lake: Lake, workspace: Workspace, export: Export, outcome: Outcome, now: dt.datetime
 ) -> None:
@@ -111,7 +123,7 @@ def _record(
         try:
             for number in range(staged.num_row_groups):
                 group = staged.read_row_group(number, columns=columns)
-                statements.write(group.select(columns).cast(schema))
+                statements.write(group.cast(schema))
                 _count(pl.Series(group[PERMISSIONS]), opted_in, opted_out)
             sha256 = statements.close()
         finally:

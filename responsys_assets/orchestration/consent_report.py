@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from responsys_assets.config.project import Project
-from responsys_assets.consent.entries import recorded
 from responsys_assets.consent.ledger import Counted, ListLedger, read_ledger
-from responsys_assets.consent.record import speaking
+from responsys_assets.consent.record import unrecorded
 from responsys_assets.consent.refresh import known_exports
 from responsys_assets.lake.lake import Lake
 from responsys_assets.orchestration import catalog
@@ -25,9 +24,7 @@ def consent_report(project: Project, lake: Lake) -> Report:
     missing = [
         f"{name}: {export.file}"
         for name, known in exports.items()
-        if speaking(lake, known)
-        for export in known
-        if export.accepted and not recorded(lake, export)
+        for export, _ in unrecorded(lake, known)
     ]
     check = Check(
         "recorded",

@@ -44,7 +44,8 @@ def carried(
     export again; nor once an entry is taken back whose addresses it left out as still in use.
     """
     held = {} if current is None else current.manifest.get(COVERED, {}).get(ledger.name, {})
-    wanted = [counted for counted in ledger.entries if counted.entry.name not in in_rows(source)]
+    beside = _in_rows(source)
+    wanted = [counted for counted in ledger.entries if counted.entry.name not in beside]
     identities = [counted.identity for counted in wanted]
     counting = {counted.entry.name for counted in ledger.entries}
     usable = (
@@ -73,7 +74,7 @@ def covered(
     """What the manifest says of `people` and `addresses`: see `carried`."""
     found = {}
     for ledger in ledgers:
-        beside = in_rows(sources.get(ledger.name))
+        beside = _in_rows(sources.get(ledger.name))
         found[ledger.name] = {
             "keys": [*match_columns, rules(country)],
             "entries": [c.identity for c in ledger.entries if c.entry.name not in beside],
@@ -82,7 +83,7 @@ def covered(
     return found
 
 
-def in_rows(source: ListExports | None) -> set[str]:
+def _in_rows(source: ListExports | None) -> set[str]:
     """The entries that were made of the staged rows of recent exports."""
     recent = source.recent if source else ()
     return {f"{one.export.export_id}.{reading_of(one.outcome)}" for one in recent}

@@ -287,6 +287,7 @@ class Oracle:
             for name, exports in self.lists.items()
             for out in [{who for who, _ in self._standing(name, column)}]
             for export in exports.values()
+            if export.state not in ("taken back", "forgotten")
             for reading in export.readings
             for row in reading.rows
             if row.is_(column) in out

@@ -165,6 +165,23 @@ def test_withdraw_takes_back_the_rows_and_keeps_the_opt_outs(company: Company) -
     assert company.people() == {"K3"}
 
 
+def test_an_address_of_a_person_who_is_out_stays_closed_when_its_row_is_withdrawn(
+    company: Company,
+) -> None:
+    """Fails when the address stays closed after `--opt-outs`, or opens without it."""
+    moved = ["K1", "shared@x.com", "I", "Rome", "2025-12-31 10:00:00"]  # older than the opt-out
+    company.send("CORE", [OUT])
+    company.send("CORE", [moved, IN], day="20260103")
+    company.send("WEB", [["K3", "shared@x.com", "I", "Oslo", "2026-01-02 01:00:00"]])
+    company.sync()
+    company.decide("exports", "core", "withdraw", "CORE_20260103.csv")
+    company.sync()
+    assert "K3" not in company.people()
+    company.decide("exports", "core", "withdraw", "CORE_20260103.csv", "--opt-outs")
+    company.sync()
+    assert "K3" in company.people()
+
+
 def test_withdraw_with_opt_outs_takes_them_back_too(company: Company) -> None:
     company.decide("exports", "core", "withdraw", "CORE_20260102.csv")
     company.sync()
